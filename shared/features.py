@@ -1,0 +1,133 @@
+"""What is stored of an image, and what every feature store can do.
+
+There is one `Protocol` and one conformance suite (`tests/shared/store_conformance.py`); each store passes it.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+type Vector = NDArray[np.float32]
+
+DIMENSIONS = 256
+"""Length of an embedding. Cosmos DB's exact `flat` index goes up to 505."""
+
+DEFAULT_COLLECTION = "default"
+"""Where a blob without a folder belongs."""
+
+
+def collection_of(path: str) -> str:
+    """The collection of a blob path: its first folder, or `default` when it has none."""
+    folder, slash, _ = path.partition("/")
+    return folder if slash and folder else DEFAULT_COLLECTION
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Feature:
+    """What is stored of one image.
+
+    Attributes:
+        path: Blob path in the images container, `<collection>/<anything>`. The identity of the image.
+        etag: The blob's ETag when it was read, without quotes.
+        modified: The blob's last-modified time, in UTC (blob storage keeps whole seconds).
+        model: Name and version of what made the embedding. Vectors of different models are never compared.
+        embedding: float32, shape [256], unit length.
+        pixel_hash: Perceptual hash of the decoded pixels, 64 bits as 16 lower-case hex digits.
+        size: Length of the blob in bytes.
+        tags: The blob's metadata and index tags.
+    """
+
+    path: str
+    etag: str
+    modified: datetime
+    model: str
+    embedding: Vector
+    pixel_hash: str
+    size: int
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def collection(self) -> str:
+        return collection_of(self.path)
+
+
+class Match(NamedTuple):
+    """A feature with its score: cosine similarity to the query, clamped to [-1, 1]; 1 is the same picture."""
+
+    feature: Feature
+    score: float
+
+
+class FeatureStore(Protocol):
+    """Features by collection. Every method may be called from any thread."""
+
+    def upsert(self, feature: Feature) -> bool:
+        """Store a feature, unless what is stored is newer or the same.
+
+        Nothing changes when the stored feature of that path has a later `modified`, or the same `etag` and `model`.
+        So duplicate and late events are harmless, and a new model replaces the old one's features.
+
+        Returns:
+            Whether the feature was written. On return it is durable.
+
+        Raises:
+            ValueError: The embedding is not float32 [256] of unit length (tolerance 1e-3).
+        """
+        ...
+
+    def get(self, path: str) -> Feature | None:
+        """The feature of one image, or None."""
+        ...
+
+    def delete(self, path: str, *, until: datetime | None = None) -> bool:
+        """Drop the feature of one image, unless it was modified after `until`.
+
+        Returns:
+            Whether a feature was dropped. On return that is durable.
+        """
+        ...
+
+    def nearest(
+        self,
+        collection: str,
+        vector: Vector,
+        *,
+        model: str,
+        top: int,
+        min_score: float = -1.0,
+        tags: Mapping[str, str] | None = None,
+        exclude: Collection[str] = (),
+    ) -> list[Match]:
+        """The images of one collection that look most like a vector, best first.
+
+        Equal scores are ordered by path. Only features of `model` are met.
+
+        Args:
+            collection: Where to look. An unknown one holds nothing.
+            vector: float32, shape [256], unit length.
+            model: The model that made `vector`.
+            top: The most matches to return, at least 1.
+            min_score: Matches score at least this.
+            tags: Only images that carry all of these tags with these values.
+            exclude: Paths that are left out.
+        """
+        ...
+
+    def scan(self, collection: str, *, block: int = 1000, after: str = "") -> Iterator[list[Feature]]:
+        """All features of a collection of any model, ordered by path (code points), `block` at a time.
+
+        Each block is read when it is asked for; a scan that was broken off goes on with `after` = the last path seen.
+        """
+        ...
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """How many features there are: `{collection: {model: count}}`, without empty ones."""
+        ...
+
+    def close(self) -> None:
+        """Give back what the store holds. It cannot be used afterwards."""
+        ...
