@@ -1,0 +1,53 @@
+#!/bin/sh
+# Creates .venv with Python 3.13 and everything in requirements-dev.lock. Does nothing when that is there already.
+set -eu
+
+wanted=3.13
+lock=requirements-dev.lock
+stamp=.venv/installed
+
+is_wanted() {  # A version manager's shim can be on PATH and still fail, so the interpreter itself is asked.
+    "$1" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' >/dev/null 2>&1
+}
+
+find_python() {
+    for candidate in "${PYTHON:-}" python$wanted python3 python; do
+        if [ -n "$candidate" ] && is_wanted "$candidate"; then
+            echo "$candidate"
+            return
+        fi
+    done
+    for candidate in "${PYENV_ROOT:-$HOME/.pyenv}"/versions/$wanted.*/bin/python; do
+        if is_wanted "$candidate"; then
+            echo "$candidate"
+            return
+        fi
+    done
+    return 1
+}
+
+create_venv() {
+    rm -rf .venv
+    if python=$(find_python); then
+        "$python" -m venv .venv
+    elif command -v uv >/dev/null 2>&1; then
+        echo "Python $wanted is not installed; asking uv for it"
+        # Managed only: uv would stop at a shim that fails.
+        uv venv --quiet --seed --managed-python --python $wanted .venv
+    else
+        echo "This project needs Python $wanted: install it (python.org, pyenv or uv), or say PYTHON=/path/to/python$wanted." >&2
+        exit 1
+    fi
+}
+
+sum=$(cksum <$lock)
+if [ -f $stamp ] && [ "$(cat $stamp)" = "$sum" ] && is_wanted .venv/bin/python; then
+    exit 0
+fi
+is_wanted .venv/bin/python || create_venv
+echo "Installing the packages of $lock (about a minute, once)"
+.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $lock
+if [ ! -f local.settings.json ]; then
+    cp local.settings.sample.json local.settings.json
+fi
+echo "$sum" >$stamp

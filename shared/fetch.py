@@ -1,0 +1,142 @@
+"""Images by url, fetched only from hosts that the app's owner allows.
+
+A url comes from whoever may call the app, so it is treated as hostile: https only, hosts from a list, no address inside
+a private network, every redirect checked like the first url, and bounds on size and time.
+"""
+
+import http.client
+import ipaddress
+import socket
+import ssl
+import threading
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from urllib.parse import urljoin, urlsplit
+
+from shared.contract import Deadline
+
+MAX_REDIRECTS = 3
+
+
+class FetchError(Exception):
+    """The url cannot be fetched; the message says why and never holds its query, where tokens are."""
+
+
+def fetch(url: str, *, hosts: Collection[str], max_bytes: int, deadline: Deadline) -> bytes:
+    """The bytes behind an https url.
+
+    Args:
+        url: Absolute; its query may hold a SAS token.
+        hosts: Lower-case host names that may be asked, redirects included.
+        max_bytes: The longest answer that is read.
+        deadline: When to give up: name look-up, connecting and reading together.
+
+    Raises:
+        FetchError: Not allowed, not there, too large or too slow.
+    """
+    for _ in range(MAX_REDIRECTS + 1):
+        host, port, target = _checked(url, hosts)
+        try:
+            with _connection(host, port, _public_address(host, port), deadline) as connection:
+                connection.request("GET", target, headers={"Accept": "image/*, application/octet-stream"})
+                with connection.getresponse() as response:
+                    if response.status not in {301, 302, 303, 307, 308}:
+                        return _body(response, host, url, max_bytes, deadline)
+                    url = urljoin(url, response.getheader("Location", ""))
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            if not deadline.remaining():
+                raise FetchError(f"{host} did not answer in time for {_shown(url)}.") from error
+            raise FetchError(f"{_shown(url)} could not be fetched ({type(error).__name__}).") from error
+    raise FetchError(f"{_shown(url)} is redirected more than {MAX_REDIRECTS} times.")
+
+
+@contextmanager
+def _connection(host: str, port: int, address: str, deadline: Deadline) -> Iterator[http.client.HTTPSConnection]:
+    """A connection to the address that was checked; looking the name up again could give another one."""
+    plain = socket.create_connection((address, port), timeout=max(deadline.remaining(), 0.001))
+    tls = _tls_context()
+    wire = tls.wrap_socket(plain, server_hostname=host, do_handshake_on_connect=False)
+    # A socket's timeout begins anew with every byte, so a server that drips could hold on for hours.
+    alarm = threading.Timer(deadline.remaining(), _cut, (wire,))
+    alarm.daemon = True
+    alarm.start()
+    try:
+        wire.do_handshake()
+        connection = http.client.HTTPSConnection(host, port, context=tls)
+        connection.sock = wire
+        yield connection
+    finally:
+        alarm.cancel()
+        wire.close()
+
+
+def _cut(wire: ssl.SSLSocket) -> None:
+    with suppress(OSError):
+        # The plain socket's shutdown: SSLSocket's own takes the TLS state away from the thread that is reading.
+        socket.socket.shutdown(wire, socket.SHUT_RDWR)
+
+
+def _body(response: http.client.HTTPResponse, host: str, url: str, max_bytes: int, deadline: Deadline) -> bytes:
+    if response.status != http.client.OK:
+        raise FetchError(f"{host} answered {response.status} for {_shown(url)}.")
+    body = b"" if (response.length or 0) > max_bytes else response.read(max_bytes + 1)
+    if (response.length or 0) > max_bytes or len(body) > max_bytes:
+        raise FetchError(f"The image behind {_shown(url)} is larger than MAX_IMAGE_MB = {max_bytes / 1e6:g}.")
+    if response.length or not deadline.remaining():
+        # Without a length the end of the body is where the connection ended, or was cut.
+        raise ConnectionError
+    return body
+
+
+def _checked(url: str, hosts: Collection[str]) -> tuple[str, int, str]:
+    """Host, port and request target of a url that may be asked."""
+    try:
+        parts = urlsplit(url)
+        host, port = (parts.hostname or "").lower(), parts.port or 443
+    except ValueError as error:
+        raise FetchError("The url cannot be read.") from error
+    if parts.scheme != "https":
+        raise FetchError(f"Only https urls are fetched, not {_shown(url)}.")
+    if parts.username is not None or not url.isascii() or not url.isprintable() or " " in url:
+        raise FetchError("The url has a user name, a space or a character that must be percent-encoded.")
+    if host not in hosts:
+        allowed = ", ".join(sorted(hosts)) or "none"
+        raise FetchError(f"The host {host!r} is not one that images may be fetched from (ALLOWED_HOSTS: {allowed}).")
+    return host, port, (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+
+def _public_address(host: str, port: int) -> str:
+    """The address to connect to. A name with any address that is not public is refused as a whole."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise FetchError(f"The host {host} has no address.") from error
+    addresses = [str(entry[4][0]) for entry in found]
+    for address in addresses:
+        if not is_public(address):
+            raise FetchError(f"The host {host} has an address inside a private network; such urls are not fetched.")
+    return addresses[0]
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address belongs to the public internet: not private, link-local, loopback, multicast, reserved."""
+    parsed = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(parsed, ipaddress.IPv6Address):
+        # The same IPv4 host can be written inside IPv6: ::ffff:a.b.c.d, 6to4, NAT64.
+        inner = parsed.ipv4_mapped or parsed.sixtofour
+        if inner is None and parsed in ipaddress.ip_network("64:ff9b::/96"):
+            inner = ipaddress.IPv4Address(int(parsed) & 0xFFFFFFFF)
+        if inner is not None:
+            return is_public(str(inner))
+    return parsed.is_global and not parsed.is_multicast
+
+
+@cache
+def _tls_context() -> ssl.SSLContext:
+    return ssl.create_default_context()
+
+
+def _shown(url: str) -> str:
+    """A url for an error text: without its query, and not endless."""
+    return url.partition("?")[0].partition("#")[0][:200]

@@ -1,0 +1,104 @@
+"""The app's settings: environment variables, read once and checked.
+
+Every setting has a default that works on a laptop. `local.settings.sample.json` lists them all.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from urllib.parse import urlsplit
+
+
+class SettingsError(ValueError):
+    """A setting cannot be used; the message names it and says what it takes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What can be set, each with the name of its environment variable.
+
+    Attributes:
+        top: TOPN. Look-alikes in an answer when the caller does not say, 1 to 1000.
+        images_container: IMAGES_CONTAINER. The blob container that holds the images.
+        images_account: IMAGES_STORAGE__blobServiceUri. The blob endpoint of its storage account, or "" when unknown.
+        allowed_hosts: ALLOWED_HOSTS. Host names, separated by commas, that image urls may name; default: the host of
+            `images_account`.
+        data_dir: DATA_DIR. The folder of the embedded feature store.
+        max_image_bytes: MAX_IMAGE_MB. The largest encoded image, in megabytes of 10^6 bytes.
+        max_image_pixels: MAX_IMAGE_MEGAPIXELS. The largest image, width times height, in millions.
+        time_budget: TIME_BUDGET_SECONDS. After this long a call answers with what it has; keep it below the skill's
+            `timeout`, whose default is 30 s.
+        fetch_timeout: FETCH_TIMEOUT_SECONDS. The longest that fetching one image url may take.
+    """
+
+    top: int = 3
+    images_container: str = "images"
+    images_account: str = ""
+    allowed_hosts: frozenset[str] = frozenset()
+    data_dir: Path = Path(".local")
+    max_image_bytes: int = 32_000_000
+    max_image_pixels: int = 64_000_000
+    time_budget: float = 25.0
+    fetch_timeout: float = 10.0
+
+    @property
+    def images_url(self) -> str:
+        """The url of the images container with a slash at its end, or "" when the account is unknown."""
+        return f"{self.images_account}/{self.images_container}/" if self.images_account else ""
+
+
+def read_settings(env: Mapping[str, str]) -> Settings:
+    """Settings from environment variables.
+
+    Raises:
+        SettingsError: A value cannot be used.
+    """
+    default = Settings()
+    account = env.get("IMAGES_STORAGE__blobServiceUri", "").rstrip("/")
+    hosts = env.get("ALLOWED_HOSTS", "").lower().split(",") if env.get("ALLOWED_HOSTS") else [_host(account)]
+    return Settings(
+        top=_number(env, "TOPN", default.top, int, 1, 1000),
+        images_container=env.get("IMAGES_CONTAINER") or default.images_container,
+        images_account=account,
+        allowed_hosts=frozenset(host.strip() for host in hosts if host.strip()),
+        data_dir=Path(env.get("DATA_DIR") or default.data_dir),
+        max_image_bytes=int(_number(env, "MAX_IMAGE_MB", default.max_image_bytes / 1e6, float, 0.001, 1000) * 1e6),
+        max_image_pixels=int(
+            _number(env, "MAX_IMAGE_MEGAPIXELS", default.max_image_pixels / 1e6, float, 0.1, 500) * 1e6
+        ),
+        time_budget=_number(env, "TIME_BUDGET_SECONDS", default.time_budget, float, 0.1, 230),
+        fetch_timeout=_number(env, "FETCH_TIMEOUT_SECONDS", default.fetch_timeout, float, 0.1, 230),
+    )
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process. Read at the first use, not at import: the host sets the environment first."""
+    return read_settings(os.environ)
+
+
+def in_azure(env: Mapping[str, str]) -> bool:
+    """Whether this process runs in Azure rather than under `func start` or a test."""
+    return "WEBSITE_INSTANCE_ID" in env or "WEBSITE_POD_NAME" in env
+
+
+def _number[N: (int, float)](
+    env: Mapping[str, str], name: str, default: N, kind: Callable[[str], N], low: float, high: float
+) -> N:
+    text = env.get(name)
+    if not text:
+        return default
+    try:
+        value = kind(text)
+    except ValueError:
+        value = None
+    # A NaN is in no range, so it is refused here too.
+    if value is None or not low <= value <= high:
+        raise SettingsError(f"The setting {name} takes a number from {low:g} to {high:g}, not {text!r}.")
+    return value
+
+
+def _host(url: str) -> str:
+    return (urlsplit(url).hostname or "").lower()

@@ -1,0 +1,95 @@
+"""The similarity skill: which stored images look like this one?"""
+
+from collections.abc import Mapping
+from functools import partial
+from urllib.parse import quote
+
+from shared import backbone
+from shared.contract import Answer, CallError, Deadline, Json, RecordError, Reply, answer_call, error_reply
+from shared.embedding import Query, embed_record
+from shared.features import DEFAULT_COLLECTION, FeatureStore, Match, collection_of
+from shared.settings import Settings
+from similarity.options import MAX_TOP, OptionError, Options, read_options
+
+SAME_PICTURE = 1 - 1e-6
+"""From this score on it is the picture itself. The margin is what float32 rounding takes from 1, not a likeness."""
+
+
+def answer_similarity(body: bytes, params: Mapping[str, str], store: FeatureStore, settings: Settings) -> Reply:
+    """Answer a call of the similarity skill.
+
+    Args:
+        body: The skill request; each record holds an image and may hold `collection`, `top`, `minScore`, `includeSelf`.
+        params: The query string: the same options, for every record that does not say.
+        store: Where the features are.
+        settings: The app's settings.
+    """
+    try:
+        options = read_options(params, Options(top=settings.top))
+    except OptionError as error:
+        return error_reply(CallError(400, f"In the query string: {error}"))
+    handle = partial(look_alikes, options=options, store=store, settings=settings)
+    return answer_call(body, handle, budget=settings.time_budget)
+
+
+def look_alikes(
+    record: Mapping[str, Json], deadline: Deadline, *, options: Options, store: FeatureStore, settings: Settings
+) -> Answer:
+    """The look-alikes of one record's image: `most_similar` (paths), `matches`, and what was asked.
+
+    Raises:
+        RecordError: An input cannot be used.
+    """
+    try:
+        options = read_options(record, options)
+    except OptionError as error:
+        raise RecordError(str(error)) from error
+    query = embed_record(record, settings, deadline)
+    collection = options.collection or (collection_of(query.path) if query.path else DEFAULT_COLLECTION)
+    top = min(options.top, MAX_TOP)
+    matches = _matches(query, collection, top, options, store)
+    data = {
+        "most_similar": [match.feature.path for match in matches],
+        "matches": [_shown(match, settings) for match in matches],
+        "collection": collection,
+        "top": top,
+        "minScore": options.min_score,
+        "model": backbone.MODEL,
+    }
+    return Answer(data, _warnings(query, collection, options, matches, store))
+
+
+def _matches(query: Query, collection: str, top: int, options: Options, store: FeatureStore) -> list[Match]:
+    known = not options.include_self and query.path is not None
+    guessed = not options.include_self and query.path is None
+    matches = store.nearest(
+        collection,
+        query.vector,
+        model=backbone.MODEL,
+        top=top + guessed,
+        min_score=options.min_score,
+        exclude=[query.path] if known and query.path else [],
+    )
+    if guessed and matches and matches[0].score >= SAME_PICTURE:
+        # Nobody said which image this is, but one of the stored ones is the same picture: that one is it.
+        # Further copies stay, for they are other images.
+        del matches[0]
+    return matches[:top]
+
+
+def _shown(match: Match, settings: Settings) -> dict[str, Json]:
+    feature = match.feature
+    url = settings.images_url + quote(feature.path) if settings.images_url else None
+    return {"path": feature.path, "url": url, "score": round(match.score, 6), "tags": dict(feature.tags)}
+
+
+def _warnings(query: Query, collection: str, options: Options, matches: list[Match], store: FeatureStore) -> list[str]:
+    warnings = []
+    if options.top > MAX_TOP:
+        warnings.append(f"'top' was {options.top}; at most {MAX_TOP} look-alikes are given.")
+    if not matches and not store.nearest(collection, query.vector, model=backbone.MODEL, top=1):
+        warnings.append(
+            f"The collection {collection!r} holds no images of the model {backbone.MODEL}. "
+            "A collection is the first folder of a blob's path; name it as 'collection'."
+        )
+    return warnings

@@ -1,0 +1,60 @@
+from pathlib import Path
+
+import pytest
+
+from shared.settings import Settings, SettingsError, in_azure, read_settings
+
+
+def test_without_an_environment_the_defaults_hold() -> None:
+    assert read_settings({}) == Settings()
+    assert Settings().images_url == ""
+
+
+def test_what_is_set_is_read() -> None:
+    got = read_settings(
+        {
+            "TOPN": "7",
+            "IMAGES_CONTAINER": "photos",
+            "IMAGES_STORAGE__blobServiceUri": "https://Account.blob.core.windows.net/",
+            "DATA_DIR": "/data",
+            "MAX_IMAGE_MB": "0.5",
+            "MAX_IMAGE_MEGAPIXELS": "1.5",
+            "TIME_BUDGET_SECONDS": "200",
+            "FETCH_TIMEOUT_SECONDS": "2.5",
+        }
+    )
+    assert got == Settings(
+        top=7,
+        images_container="photos",
+        images_account="https://Account.blob.core.windows.net",
+        allowed_hosts=frozenset({"account.blob.core.windows.net"}),
+        data_dir=Path("/data"),
+        max_image_bytes=500_000,
+        max_image_pixels=1_500_000,
+        time_budget=200,
+        fetch_timeout=2.5,
+    )
+    assert got.images_url == "https://Account.blob.core.windows.net/photos/"
+
+
+def test_allowed_hosts_replace_the_default() -> None:
+    env = {"IMAGES_STORAGE__blobServiceUri": "https://a.example", "ALLOWED_HOSTS": " B.example, c.example ,"}
+    assert read_settings(env).allowed_hosts == {"b.example", "c.example"}
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "1001", "three", "1.5", "nan", "1e9"])
+def test_a_number_that_cannot_be_used_is_named(value: str) -> None:
+    with pytest.raises(SettingsError, match="TOPN takes a number from 1 to 1000"):
+        read_settings({"TOPN": value})
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "0"])
+def test_a_budget_is_finite(value: str) -> None:
+    with pytest.raises(SettingsError, match="TIME_BUDGET_SECONDS"):
+        read_settings({"TIME_BUDGET_SECONDS": value})
+
+
+def test_azure_is_told_by_what_it_sets() -> None:
+    assert in_azure({"WEBSITE_INSTANCE_ID": "x"})
+    assert in_azure({"WEBSITE_POD_NAME": "x"})
+    assert not in_azure({"WEBSITE_HOSTNAME": "localhost:7071", "AZURE_FUNCTIONS_ENVIRONMENT": "Development"})
