@@ -33,6 +33,8 @@ def embed_bytes(data: bytes, settings: Settings) -> Embedded:
     Raises:
         ImageError: Not an image, damaged, or too large.
     """
+    if len(data) > settings.max_image_bytes:
+        raise ImageError(f"The image is larger than MAX_IMAGE_MB = {settings.max_image_bytes / 1e6:g}.")
     how = backbone.PREPROCESSING
     image = open_image(data, max_pixels=settings.max_image_pixels, at_least=how.jpeg_draft)
     return Embedded(image, backbone.embed(squash(image, how.size)[None])[0])

@@ -18,6 +18,9 @@ from shared.contract import Deadline
 
 MAX_REDIRECTS = 3
 
+AZURE_PLATFORM = ipaddress.ip_address("168.63.129.16")
+"""Azure's own services inside every virtual network; the address looks public and is not."""
+
 
 class FetchError(Exception):
     """The url cannot be fetched; the message says why and never holds its query, where tokens are."""
@@ -129,7 +132,7 @@ def is_public(address: str) -> bool:
             inner = ipaddress.IPv4Address(int(parsed) & 0xFFFFFFFF)
         if inner is not None:
             return is_public(str(inner))
-    return parsed.is_global and not parsed.is_multicast
+    return parsed.is_global and not parsed.is_multicast and parsed != AZURE_PLATFORM
 
 
 @cache

@@ -45,9 +45,6 @@ def store_feature(blob: Blob, store: FeatureStore, settings: Settings) -> bool:
     stored = store.get(blob.path)
     if stored and stored.etag == etag and stored.model == backbone.MODEL:
         return False
-    if len(blob.data) > settings.max_image_bytes:
-        log.warning("skipped %s: larger than MAX_IMAGE_MB = %g", blob.path, settings.max_image_bytes / 1e6)
-        return False
     try:
         embedded = embed_bytes(blob.data, settings)
     except ImageError as error:

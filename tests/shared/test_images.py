@@ -11,25 +11,13 @@ import pillow_heif
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from shared.images import ImageError, open_image, perceptual_hash, squash
+from tests.pictures import encoded, scene
 
 SIZE = (640, 480)
-
-
-def scene(mode: str = "RGB", size: tuple[int, int] = SIZE) -> Image.Image:
-    """A picture without symmetry: red on the left, blue at the bottom, a bright spot at the top right."""
-    x, y = np.meshgrid(np.linspace(0, 1, size[0]), np.linspace(0, 1, size[1]))
-    spot = 255 * np.exp(-((x - 0.9) ** 2 + (y - 0.1) ** 2) * 40)
-    pixels = np.stack([200 * (1 - x), spot, 220 * y], axis=-1).astype(np.uint8)
-    return Image.fromarray(pixels).convert(mode)
-
-
-def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
-    target = io.BytesIO()
-    image.save(target, kind, **options)
-    return target.getvalue()
 
 
 def opened(data: bytes, max_pixels: int = 64_000_000) -> Image.Image:
@@ -96,7 +84,7 @@ def test_16_bits_keep_their_high_byte(kind: str) -> None:
 
 @pytest.mark.parametrize("dtype", [np.float32, np.int32])
 def test_numbers_without_a_range_are_stretched(dtype: type) -> None:
-    values = np.array([[-1000, 0], [1000, 3000]], dtype=dtype)
+    values: NDArray[Any] = np.array([[-1000, 0], [1000, 3000]], dtype=dtype)
     pixels = np.asarray(opened(encoded(Image.fromarray(values), "TIFF")))
     assert pixels[..., 0].tolist() == [[0, 63], [127, 255]]
 
