@@ -53,5 +53,5 @@ def health(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 - the wo
 
 def _http(reply: Reply) -> func.HttpResponse:
     return func.HttpResponse(
-        reply.body, status_code=reply.status, headers=dict(reply.headers), mimetype="application/json", charset="utf-8"
+        reply.body, status_code=reply.status, headers=dict(reply.headers), mimetype="application/json"
     )

@@ -46,7 +46,7 @@ if [ -f $stamp ] && [ "$(cat $stamp)" = "$sum" ] && is_wanted .venv/bin/python; 
 fi
 is_wanted .venv/bin/python || create_venv
 echo "Installing the packages of $lock (about a minute, once)"
-.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $lock
+.venv/bin/python -m pip install --quiet --require-hashes -r $lock
 if [ ! -f local.settings.json ]; then
     cp local.settings.sample.json local.settings.json
 fi

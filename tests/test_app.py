@@ -1,0 +1,116 @@
+"""The whole path: photos in a folder, the blob trigger, the store, HTTP. Network, photos and worker library are real."""
+
+import json
+import subprocess
+import sys
+from itertools import batched
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import psutil
+import pytest
+
+from shared import backbone
+from shared.settings import Settings, read_settings
+from tests.conftest import SAMPLES
+from tests.pictures import as_base64, encoded, scene, skill_call
+from tests.servers.devhost import ROOT, Devhost
+
+PHOTOS = sorted(SAMPLES.rglob("*.jpg"))
+SETTINGS_SAMPLE = ROOT / "local.settings.sample.json"
+
+
+def image(path: Path) -> dict[str, Any]:
+    return {"image": {"$type": "file", "data": as_base64(path.read_bytes())}}
+
+
+def ask(http: httpx.Client, *records: dict[str, Any], route: str = "similarity", **params: str) -> list[dict[str, Any]]:
+    reply = http.post(f"/api/{route}", params=params, content=skill_call(*records))
+    assert reply.status_code == 200, reply.text
+    assert reply.headers["content-type"] == "application/json"
+    values: list[dict[str, Any]] = reply.json()["values"]
+    assert [value["recordId"] for value in values] == [str(n) for n in range(len(records))]
+    return values
+
+
+def test_most_photos_find_their_own_kind(http: httpx.Client) -> None:
+    hits = 0
+    for photos in batched(PHOTOS, 16, strict=False):
+        for photo, answer in zip(photos, ask(http, *map(image, photos), collection="photos", top="1"), strict=True):
+            (found,) = answer["data"]["most_similar"]
+            assert SAMPLES / found != photo
+            hits += found.split("/")[1] == photo.parent.name
+    assert hits / len(PHOTOS) >= 0.75
+
+
+def test_an_image_finds_itself_when_asked_for(http: httpx.Client) -> None:
+    (answer,) = ask(http, image(PHOTOS[7]), collection="photos", includeSelf="true")
+    (first, *_) = answer["data"]["matches"]
+    assert first["path"] == PHOTOS[7].relative_to(SAMPLES).as_posix()
+    assert first["score"] == pytest.approx(1, abs=1e-6)
+    assert httpx.get(first["url"], trust_env=False).content == PHOTOS[7].read_bytes()
+
+
+def test_the_embedding_route_gives_what_is_stored(http: httpx.Client) -> None:
+    skill, vectorizer = (
+        ask(http, record, route="embedding")[0]["data"]
+        for record in (image(PHOTOS[0]), {"imageBinary": {"data": as_base64(PHOTOS[0].read_bytes())}})
+    )
+    assert skill == vectorizer
+    assert skill["model"] == backbone.MODEL
+    assert np.linalg.norm(skill["vector"]) == pytest.approx(1, abs=1e-5)
+    assert len(skill["vector"]) == 256
+
+
+def test_health_says_what_is_running(http: httpx.Client) -> None:
+    reply = http.get("/api/health")
+    assert reply.status_code == 200
+    assert reply.json() == {"status": "ready", "model": backbone.MODEL, "store": "sqlite", "features": len(PHOTOS)}
+
+
+def test_a_hundred_requests_leave_the_process_small(http: httpx.Client, sample_app: Devhost) -> None:
+    for n in range(100):
+        ask(http, image(PHOTOS[n]), collection="photos")
+    assert psutil.Process(sample_app.process.pid).memory_info().rss <= 220e6
+
+
+def test_the_answering_path_imports_nothing_heavy() -> None:
+    request = json.dumps({"body": skill_call({"image": as_base64(encoded(scene()))}).decode()})
+    script = """
+import json, sys
+import azure.functions as func
+import function_app
+body = json.load(sys.stdin)["body"].encode()
+request = func.HttpRequest("POST", "/api/similarity", params={}, body=body)
+answer = function_app.similarity.build().get_user_function()(request)
+assert json.loads(answer.get_body())["values"][0]["errors"] is None, answer.get_body()
+print(json.dumps(sorted(sys.modules)))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], input=request, capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    loaded = set(json.loads(done.stdout))
+    assert "onnxruntime" in loaded
+    heavy = {
+        "sklearn",
+        "scipy",
+        "pandas",
+        "onnx",
+        "torch",
+        "pillow_heif",
+        "azure.cosmos",
+        "azure.storage",
+        "azure.identity",
+    }
+    assert loaded & heavy == set()
+
+
+def test_the_sample_settings_are_the_defaults_and_are_all() -> None:
+    values = json.loads(SETTINGS_SAMPLE.read_text())["Values"]
+    assert read_settings(values) == Settings()
+    documented = {word.rstrip(".") for word in (Settings.__doc__ or "").split() if word.rstrip(".").isupper()}
+    ours = {name for name in values if name.isupper() and name != "FUNCTIONS_WORKER_RUNTIME"}
+    # What has no value to show: the folder (the host sets it), and hosts (the default is the account's own).
+    assert ours == {name for name in documented if "_" in name or name == "TOPN"} - {"ALLOWED_HOSTS", "DATA_DIR"}
