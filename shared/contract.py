@@ -116,7 +116,7 @@ def _distinct(records: list[Json]) -> list[tuple[Json, list[str]]]:
     found: dict[Json, tuple[Json, list[str]]] = {}
     for position, record in enumerate(records):
         record_id = _record_id(record)
-        key = ("no id", position) if record_id is None else (type(record_id), record_id)
+        key = ("no id", position) if record_id is None else record_id
         if key in found:
             found[key][1][:] = [f"The recordId {record_id!r} came more than once; only its first record is answered."]
         else:

@@ -1,4 +1,4 @@
-"""The whole path: photos in a folder, the blob trigger, the store, HTTP. Network, photos and worker library are real."""
+"""The whole path: photos in a folder, the blob trigger, the store, HTTP. Network, photos and worker library: real."""
 
 import json
 import subprocess

@@ -89,6 +89,7 @@ def test_an_image_is_not_its_own_look_alike(store: SqliteFeatureStore) -> None:
     data = ask_one(store, stripes(0), collection="waves", top="10")["data"]
     assert "waves/0.png" not in data["most_similar"]
     assert len(data["most_similar"]) == 4
+    assert ask_one(store, stripes(0), collection="waves", top="2")["data"]["most_similar"] == data["most_similar"][:2]
 
 
 def test_unless_it_is_asked_for(store: SqliteFeatureStore) -> None:
