@@ -43,7 +43,11 @@ def test_every_record_is_answered_on_its_own() -> None:
 records = st.fixed_dictionaries(
     {},
     optional={
-        "recordId": st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=3),
+        "recordId": st.none()
+        | st.booleans()
+        | st.integers()
+        | st.floats(allow_nan=False, allow_infinity=False)
+        | st.text(max_size=3),
         "data": st.none() | st.lists(st.none()) | st.dictionaries(st.sampled_from(["number", "other"]), st.integers()),
     },
 )
