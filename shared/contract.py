@@ -9,7 +9,9 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NoReturn
 
 type Json = Any
@@ -17,6 +19,9 @@ type Handler = Callable[[Mapping[str, Json], "Deadline"], "Answer"]
 
 VECTORIZER_INPUTS = frozenset({"text", "imageUrl", "imageBinary"})
 """Input names that only a vectorizer sends. It ignores errors in the body, so a failure must be an HTTP status."""
+
+AT_ONCE = 16
+"""Records of one call that are answered at the same time, so that they wait for the store together."""
 
 ENVELOPE = 'A call looks like this: {"values": [{"recordId": "0", "data": {"image": …}}]}.'
 
@@ -64,9 +69,17 @@ class Deadline:
         """Seconds that are left, 0 when there are none."""
         return max(0.0, self._end - time.monotonic())
 
+    def check(self) -> None:
+        """Raise a RecordError when no time is left. Ask before beginning what takes long."""
+        if not self.remaining():
+            raise RecordError(
+                f"Not reached: the records before this one used up the call's time budget of {self.seconds:g} s. "
+                "Set a smaller batchSize in the skill, or raise TIME_BUDGET_SECONDS and the skill's timeout."
+            )
+
 
 def answer_call(body: bytes, handle: Handler, *, budget: float) -> Reply:
-    """Answer a skill call: `handle` is called once for each record.
+    """Answer a skill call: `handle` is called once for each record, for several records at a time.
 
     Args:
         body: The request body, `{"values": [{"recordId": …, "data": {…}}, …]}`.
@@ -80,7 +93,9 @@ def answer_call(body: bytes, handle: Handler, *, budget: float) -> Reply:
     """
     deadline = Deadline(budget)
     try:
-        values = [_answer_record(record, handle, deadline) for record in _distinct(_records(body))]
+        records = _distinct(_records(body))
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            values = list(pool.map(partial(_answer_record, handle=handle, deadline=deadline), records))
     except CallError as error:
         return error_reply(error)
     return Reply(200, json.dumps({"values": values}, separators=(",", ":")))
@@ -147,11 +162,7 @@ def _handled(record_id: str | int | None, data: Json, handle: Handler, deadline:
         raise RecordError("The record has no recordId, a string that is unique in the call.")
     if data is not None and not isinstance(data, dict):
         raise RecordError("The record's 'data' is not an object of inputs.")
-    if not deadline.remaining():
-        raise RecordError(
-            f"Not reached: the records before this one used up the call's time budget of {deadline.seconds:g} s. "
-            "Set a smaller batchSize in the skill, or raise TIME_BUDGET_SECONDS and the skill's timeout."
-        )
+    deadline.check()
     try:
         return handle(data or {}, deadline)
     except (RecordError, CallError):

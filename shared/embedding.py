@@ -1,5 +1,7 @@
 """From an image to its embedding: decode, squeeze, run the network."""
 
+import os
+import threading
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -11,6 +13,9 @@ from shared.features import Vector
 from shared.images import ImageError, open_image, squash
 from shared.inputs import read_image
 from shared.settings import Settings
+
+_cores = threading.BoundedSemaphore(os.process_cpu_count() or 1)
+"""More decoders than cores would not be faster, and each may hold a large image in memory."""
 
 
 class Embedded(NamedTuple):
@@ -27,17 +32,21 @@ class Query(NamedTuple):
     path: str | None
 
 
-def embed_bytes(data: bytes, settings: Settings) -> Embedded:
+def embed_bytes(data: bytes, settings: Settings, deadline: Deadline | None = None) -> Embedded:
     """Embed an encoded image.
 
     Raises:
         ImageError: Not an image, damaged, or too large.
+        RecordError: There was no core free before the deadline.
     """
     if len(data) > settings.max_image_bytes:
         raise ImageError(f"The image is larger than MAX_IMAGE_MB = {settings.max_image_bytes / 1e6:g}.")
     how = backbone.PREPROCESSING
-    image = open_image(data, max_pixels=settings.max_image_pixels, at_least=how.jpeg_draft)
-    return Embedded(image, backbone.embed(squash(image, how.size)[None])[0])
+    with _cores:
+        if deadline:
+            deadline.check()
+        image = open_image(data, max_pixels=settings.max_image_pixels, at_least=how.jpeg_draft)
+        return Embedded(image, backbone.embed(squash(image, how.size)[None])[0])
 
 
 def embed_record(record: Mapping[str, Json], settings: Settings, deadline: Deadline) -> Query:
@@ -48,6 +57,6 @@ def embed_record(record: Mapping[str, Json], settings: Settings, deadline: Deadl
     """
     sent = read_image(record, settings, deadline)
     try:
-        return Query(embed_bytes(sent.data, settings).vector, sent.path)
+        return Query(embed_bytes(sent.data, settings, deadline).vector, sent.path)
     except ImageError as error:
         raise RecordError(str(error)) from error

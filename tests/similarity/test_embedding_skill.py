@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from shared import backbone
+from shared.contract import Deadline, RecordError
 from shared.embedding import embed_bytes
 from shared.settings import Settings
 from similarity.embedding_skill import answer_embedding
@@ -33,6 +34,12 @@ def test_a_skill_s_broken_image_is_the_record_s_error() -> None:
     assert status == 200
     assert body["values"][0]["data"] == {}
     assert "known format" in body["values"][0]["errors"][0]["message"]
+
+
+def test_what_waits_for_a_core_too_long_is_not_begun() -> None:
+    late = Deadline(0)
+    with pytest.raises(RecordError, match="Not reached"):
+        embed_bytes(PHOTO, Settings(), late)
 
 
 @pytest.mark.parametrize(
