@@ -26,12 +26,21 @@ def collection_of(path: str) -> str:
     return folder if slash and folder else DEFAULT_COLLECTION
 
 
+def check_vector(vector: Vector) -> None:
+    """Raise a ValueError unless a vector is float32 [256] of unit length, within 1e-3; every store asks this."""
+    if vector.dtype != np.float32 or vector.shape != (DIMENSIONS,):
+        raise ValueError(f"a vector must be float32 [{DIMENSIONS}], not {vector.dtype} {list(vector.shape)}")
+    length = float(np.linalg.norm(vector.astype(np.float64)))
+    if not abs(length - 1.0) <= 1e-3:  # "not <=": NaN is refused too
+        raise ValueError(f"a vector must be of unit length, not {length:.6g}")
+
+
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Feature:
     """What is stored of one image.
 
     Attributes:
-        path: Blob path in the images container, `<collection>/<anything>`. The identity of the image.
+        path: Blob path in the images container, `<collection>/<anything>`, not empty. The identity of the image.
         etag: The blob's ETag when it was read, without quotes.
         modified: The blob's last-modified time, in UTC (blob storage keeps whole seconds).
         model: Name and version of what made the embedding. Vectors of different models are never compared.
@@ -75,7 +84,8 @@ class FeatureStore(Protocol):
             Whether the feature was written. On return it is durable.
 
         Raises:
-            ValueError: The embedding is not float32 [256] of unit length (tolerance 1e-3).
+            ValueError: The embedding is not float32 [256] of unit length (tolerance 1e-3), the path is empty, or
+                `modified` has no time zone.
         """
         ...
 
@@ -88,6 +98,9 @@ class FeatureStore(Protocol):
 
         Returns:
             Whether a feature was dropped. On return that is durable.
+
+        Raises:
+            ValueError: `until` has no time zone.
         """
         ...
 
@@ -114,6 +127,9 @@ class FeatureStore(Protocol):
             min_score: Matches score at least this.
             tags: Only images that carry all of these tags with these values.
             exclude: Paths that are left out.
+
+        Raises:
+            ValueError: The vector is not float32 [256] of unit length (tolerance 1e-3), or `top` is below 1.
         """
         ...
 
