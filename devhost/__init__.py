@@ -11,8 +11,7 @@ Known differences from the real host: triggers other than HTTP, blob and Event G
 alone; output bindings are dropped with a warning; there is no CORS, no function timeout, no `logLevel` from host.json,
 no streaming HTTP and no SDK-typed (deferred) bindings; the blob container is a folder that can be read by its URLs but
 does not speak the storage protocol; every blob function of a path finishes before its removal is told, where Azure
-keeps no order; `Properties.ETag` of a blob is a string here, where the storage extension in Azure has been seen to
-write an empty object.
+keeps no order.
 
 The rooms: `settings` (environment, host.json), `protos` and `worker` (the worker library), `bindings` (what each
 function listens to), `routes`, `keys` and `front` (HTTP), `blobs`, `receipts`, `delivery` and `folder` (the

@@ -41,7 +41,7 @@ class Feature:
 
     Attributes:
         path: Blob path in the images container, `<collection>/<anything>`, not empty. The identity of the image.
-        etag: The blob's ETag when it was read, without quotes.
+        etag: The blob's ETag when it was read, without quotes; where the host keeps it back, a hash of the content.
         modified: The blob's last-modified time, in UTC (blob storage keeps whole seconds).
         model: Name and version of what made the embedding. Vectors of different models are never compared.
         embedding: float32, shape [256], unit length.

@@ -84,7 +84,7 @@ def drop_feature(subject: str, time: datetime | None, store: FeatureStore, setti
 def _version(blob: Blob) -> tuple[str, datetime]:
     etag, modified = blob.properties.get("ETag"), blob.properties.get("LastModified")
     if not isinstance(etag, str) or not etag:
-        # Some extension versions serialize the ETag as an empty object. The content then stands for its version.
+        # The storage extension serializes its ETag type as an empty object. The content then stands for its version.
         etag = hashlib.sha256(blob.data).hexdigest()[:32]
     when = datetime.fromisoformat(modified) if isinstance(modified, str) else datetime.now(UTC)
     return etag.strip('"'), when if when.tzinfo else when.replace(tzinfo=UTC)
