@@ -5,7 +5,6 @@ import asyncio
 import os
 import signal
 import socket
-import sqlite3
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from aiohttp import web
 from devhost import blobs, console, front, keys, routes, settings, worker
 from devhost.bindings import BindingError, BlobTrigger, EventGridTrigger, Function, read
 from devhost.folder import Folder
+from devhost.receipts import ReceiptsError
 
 _GRACE_SECONDS = 5.0  # for what is running when the host is asked to stop
 _DEFAULT_CONTAINER = "images"
@@ -93,13 +93,14 @@ def _listen(port: int) -> socket.socket:
         listener.listen()
     except (OSError, OverflowError) as error:
         listener.close()
-        raise StartError(f"port {port} cannot be used: {getattr(error, 'strerror', None) or error}") from error
+        reason = getattr(error, "strerror", None) or error
+        raise StartError(f"port {port} cannot be used ({reason}): give another one with --port") from error
     return listener
 
 
 def _check_images(images: Path, data: Path) -> None:
     if not images.is_dir():
-        raise StartError(f"the images folder {images} is not there")
+        raise StartError(f"{images} is not a folder of images")
     if data.resolve().is_relative_to(images.resolve()):
         raise StartError(f"the data folder {data} is in the images folder: its files would be taken for images")
 
@@ -171,7 +172,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         BindingError,
         routes.RouteError,
         keys.KeysError,
-        sqlite3.Error,
+        ReceiptsError,
     ) as error:
         print(f"devhost: {error}", file=sys.stderr)
         return 1

@@ -39,12 +39,12 @@ class Folder:
     def __init__(
         self, container: blobs.Container, functions: Sequence[Function], data: Path, stop: asyncio.Event
     ) -> None:
-        """Opens the receipts in the data folder; raises sqlite3.Error when they cannot be used."""
+        """Opens the receipts in the data folder; raises ReceiptsError when they cannot be used."""
         self._container = container
         self._functions = [f for f in functions if _listens(f, container.name)]
         self._deliveries = Deliveries(container, data)
         self._stop = stop
-        self._receipts = Receipts(data / "receipts.sqlite")
+        self._receipts = Receipts(data / "receipts.sqlite", container.root)
         self._queue: asyncio.Queue[str | None] = asyncio.Queue()
         self._pending: set[str] = set()  # queued, being worked on, or waiting for another try
         self._fired: dict[str, bool] = {}  # path being looked after → whether a function gave it up

@@ -10,14 +10,19 @@ is_wanted() {  # A version manager's shim can be on PATH and still fail, so the 
     "$1" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' >/dev/null 2>&1
 }
 
+fail() {
+    echo "$1" >&2
+    exit 1
+}
+
 find_python() {
-    for candidate in "${PYTHON:-}" python$wanted python3 python; do
-        if [ -n "$candidate" ] && is_wanted "$candidate"; then
+    for candidate in python$wanted python3 python; do
+        if is_wanted "$candidate"; then
             echo "$candidate"
             return
         fi
     done
-    for candidate in "${PYENV_ROOT:-$HOME/.pyenv}"/versions/$wanted.*/bin/python; do
+    for candidate in "${PYENV_ROOT:-${HOME:-}/.pyenv}"/versions/$wanted.*/bin/python; do
         if is_wanted "$candidate"; then
             echo "$candidate"
             return
@@ -28,15 +33,18 @@ find_python() {
 
 create_venv() {
     rm -rf .venv
-    if python=$(find_python); then
+    if [ -n "${PYTHON:-}" ]; then
+        is_wanted "$PYTHON" || fail "PYTHON=$PYTHON is not a Python $wanted."
+        "$PYTHON" -m venv .venv
+    elif python=$(find_python); then
         "$python" -m venv .venv
     elif command -v uv >/dev/null 2>&1; then
         echo "Python $wanted is not installed; asking uv for it"
         # Managed only: uv would stop at a shim that fails.
-        uv venv --quiet --seed --managed-python --python $wanted .venv
+        uv venv --quiet --seed --managed-python --python $wanted .venv ||
+            fail "uv could not get Python $wanted: install it from python.org, or say PYTHON=/path/to/python$wanted."
     else
-        echo "This project needs Python $wanted: install it (python.org, pyenv or uv), or say PYTHON=/path/to/python$wanted." >&2
-        exit 1
+        fail "This project needs Python $wanted: install it (python.org, pyenv or uv), or say PYTHON=/path/to/python$wanted."
     fi
 }
 
@@ -46,7 +54,7 @@ if [ -f $stamp ] && [ "$(cat $stamp)" = "$sum" ] && is_wanted .venv/bin/python; 
 fi
 is_wanted .venv/bin/python || create_venv
 echo "Installing the packages of $lock (about a minute, once)"
-.venv/bin/python -m pip install --quiet --require-hashes -r $lock
+.venv/bin/python -m pip install --require-hashes -r $lock
 if [ ! -f local.settings.json ]; then
     cp local.settings.sample.json local.settings.json
 fi

@@ -333,3 +333,30 @@ def test_the_folder_that_goes_away_is_not_a_folder_of_removed_images(world: Worl
         world.images.rename(world.app.parent / "unmounted")
         host.wait_for("nothing is taken as removed")
     assert world.names() == ["pictures/a.jpg"]
+
+
+def test_two_hosts_never_share_a_data_folder(world: World) -> None:
+    world.put("a.jpg", "x")
+    with world.start() as host:
+        host.wait_for("Images: 1 processed")
+        with pytest.raises(AssertionError, match="in use by another devhost: stop that one, or give --data"):
+            world.start().__enter__()
+    assert world.names() == ["pictures/a.jpg"]
+
+
+def test_a_data_folder_belongs_to_its_images(world: World) -> None:
+    world.put("a.jpg", "x")
+    with world.start() as host:
+        host.wait_for("Images: 1 processed")
+    world.images = world.images.with_name("others")
+    world.images.mkdir()
+    with pytest.raises(AssertionError, match=r"belongs to the images in .*: give another one with --data"):
+        world.start().__enter__()
+    assert world.names() == ["pictures/a.jpg"]
+
+
+def test_a_file_of_receipts_that_is_none_says_what_to_do(world: World) -> None:
+    world.data.mkdir()
+    (world.data / "receipts.sqlite").write_text("junk" * 1000)
+    with pytest.raises(AssertionError, match=r"receipts.sqlite cannot be read .*: delete the folder"):
+        world.start().__enter__()

@@ -173,7 +173,7 @@ def test_bad_images_folders(tmp_path: Path) -> None:
     app = write_app(tmp_path / "app", _WAITING_APP)
     missing = _run(app, "--images", str(tmp_path / "none"))
     assert (missing.returncode, missing.stderr.count("\n")) == (1, 1)
-    assert "is not there" in missing.stderr
+    assert "is not a folder of images" in missing.stderr
     inside = _run(app, "--images", str(tmp_path), "--data", str(tmp_path / "data"))
     assert inside.returncode == 1
     assert "is in the images folder" in inside.stderr
