@@ -1,12 +1,15 @@
 """Every trigger of the app: each parses its event, calls the one function that does the work, and answers."""
 
+from collections.abc import Callable
+
 import azure.functions as func
 from azure.functions.blob import InputStream
 
-from shared.contract import Reply
+from shared.contract import Reply, error_reply
+from shared.features import StoreBusy
 from shared.health import check_health
 from shared.ingest import Blob, drop_feature, store_feature
-from shared.settings import settings
+from shared.settings import SettingsError, settings
 from shared.stores import feature_store
 from similarity.embedding_skill import answer_embedding
 from similarity.skill import answer_similarity
@@ -17,13 +20,13 @@ app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
 @app.route("similarity", methods=["POST"])
 def similarity(req: func.HttpRequest) -> func.HttpResponse:
     """Custom skill: images in, their look-alikes out."""
-    return _http(answer_similarity(req.get_body(), req.params, feature_store(), settings()))
+    return _http(lambda: answer_similarity(req.get_body(), req.params, feature_store(), settings()))
 
 
 @app.route("embedding", methods=["POST"])
 def embedding(req: func.HttpRequest) -> func.HttpResponse:
     """Custom skill and `customWebApi` vectorizer: images in, vectors out."""
-    return _http(answer_embedding(req.get_body(), settings()))
+    return _http(lambda: answer_embedding(req.get_body(), settings()))
 
 
 @app.blob_trigger(
@@ -48,10 +51,14 @@ def forget_blob(event: func.EventGridEvent) -> None:
 @app.route("health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 def health(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 - the worker passes the request by this name
     """Ready or not, which model, which store."""
-    return _http(check_health())
+    return _http(check_health)
 
 
-def _http(reply: Reply) -> func.HttpResponse:
+def _http(call: Callable[[], Reply]) -> func.HttpResponse:
+    try:
+        reply = call()
+    except (StoreBusy, SettingsError) as error:
+        reply = error_reply(error)
     return func.HttpResponse(
         reply.body, status_code=reply.status, headers=dict(reply.headers), mimetype="application/json"
     )

@@ -14,6 +14,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NoReturn
 
+from shared.features import StoreBusy
+from shared.settings import SettingsError
+
 type Json = Any
 type Handler = Callable[[Mapping[str, Json], "Deadline"], "Answer"]
 
@@ -35,10 +38,9 @@ class RecordError(Exception):
 class CallError(Exception):
     """The whole call cannot be answered: the HTTP status, and a message for the indexer's history."""
 
-    def __init__(self, status: int, message: str, *, retry_after: int | None = None) -> None:
+    def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
-        self.retry_after = retry_after
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +85,8 @@ def answer_call(body: bytes, handle: Handler, *, budget: float) -> Reply:
 
     Args:
         body: The request body, `{"values": [{"recordId": …, "data": {…}}, …]}`.
-        handle: Turns the `data` of one record into an answer. Raises RecordError to fail the record and CallError to
-            fail the call; anything else that it raises is logged and fails the record.
+        handle: Turns the `data` of one record into an answer. Raises RecordError to fail the record; CallError,
+            StoreBusy and SettingsError fail the call; anything else that it raises is logged and fails the record.
         budget: Seconds after which no further record is begun; the records left over say so.
 
     Returns:
@@ -96,15 +98,19 @@ def answer_call(body: bytes, handle: Handler, *, budget: float) -> Reply:
         records = _distinct(_records(body))
         with ThreadPoolExecutor(AT_ONCE) as pool:
             values = list(pool.map(partial(_answer_record, handle=handle, deadline=deadline), records))
-    except CallError as error:
+    except (CallError, StoreBusy, SettingsError) as error:
         return error_reply(error)
     return Reply(200, json.dumps({"values": values}, separators=(",", ":")))
 
 
-def error_reply(error: CallError) -> Reply:
-    """The HTTP answer to a call that failed as a whole."""
-    headers = {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
-    return Reply(error.status, json.dumps({"error": str(error)}), headers)
+def error_reply(error: CallError | StoreBusy | SettingsError) -> Reply:
+    """The HTTP answer to a call that failed as a whole.
+
+    Settings that cannot be used are 503 as well: a role that was just assigned takes minutes to be known everywhere.
+    """
+    status = error.status if isinstance(error, CallError) else 503
+    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, StoreBusy) else {}
+    return Reply(status, json.dumps({"error": str(error)}), headers)
 
 
 def _records(body: bytes) -> list[Json]:
@@ -165,7 +171,7 @@ def _handled(record_id: str | int | None, data: Json, handle: Handler, deadline:
     deadline.check()
     try:
         return handle(data or {}, deadline)
-    except (RecordError, CallError):
+    except (RecordError, CallError, StoreBusy, SettingsError):
         raise
     except Exception as error:
         # The edge of a record: its neighbours are answered whatever happened here.

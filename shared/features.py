@@ -26,6 +26,14 @@ def collection_of(path: str) -> str:
     return folder if slash and folder else DEFAULT_COLLECTION
 
 
+class StoreBusy(Exception):  # noqa: N818 - a state that passes, not a mistake
+    """The store is throttled or out of reach. Nothing was lost; try again after `retry_after` seconds."""
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
 def check_vector(vector: Vector) -> None:
     """Raise a ValueError unless a vector is float32 [256] of unit length, within 1e-3; every store asks this."""
     if vector.dtype != np.float32 or vector.shape != (DIMENSIONS,):
@@ -72,7 +80,7 @@ class Match(NamedTuple):
 
 
 class FeatureStore(Protocol):
-    """Features by collection. Every method may be called from any thread."""
+    """Features by collection. Every method may be called from any thread, and may raise StoreBusy."""
 
     def upsert(self, feature: Feature) -> bool:
         """Store a feature, unless what is stored is newer or the same.
@@ -134,9 +142,10 @@ class FeatureStore(Protocol):
         ...
 
     def scan(self, collection: str, *, block: int = 1000, after: str = "") -> Iterator[list[Feature]]:
-        """All features of a collection of any model, ordered by path (code points), `block` at a time.
+        """All features of a collection of any model, each once, `block` at a time.
 
-        Each block is read when it is asked for; a scan that was broken off goes on with `after` = the last path seen.
+        The order is the store's own and stays the same, so that a scan that was broken off goes on with `after` = the
+        last path seen. Each block is read when it is asked for.
         """
         ...
 

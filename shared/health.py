@@ -2,27 +2,35 @@
 
 import json
 import logging
+from collections import Counter
 
 from shared import backbone
 from shared.contract import Reply
-from shared.settings import SettingsError
+from shared.features import StoreBusy
+from shared.settings import SettingsError, settings
 from shared.stores import feature_store
 
 log = logging.getLogger(__name__)
 
 
 def check_health() -> Reply:
-    """200 when the model is loaded and the store answers, else 503 with the reason."""
-    parts = {"model": backbone.MODEL, "store": "sqlite"}
+    """200 when the model is loaded and the store answers, else 503 with the reason.
+
+    Features of another model than the app's are counted apart: no query finds them until they are made again.
+    """
     try:
         backbone.session()
-        features = sum(sum(models.values()) for models in feature_store().counts().values())
-    except SettingsError as error:
-        return Reply(503, json.dumps({"status": "not ready", "reason": str(error), **parts}))
+        features = sum((Counter(models) for models in feature_store().counts().values()), Counter[str]())
+        store = "cosmos" if settings().cosmos_endpoint else "sqlite"
+    except (SettingsError, StoreBusy) as error:
+        return _reply(503, {"status": "not ready", "reason": str(error)})
     except Exception:
         # The edge of a probe: whoever asks wants to know that it is broken, the log says how.
         log.exception("not ready")
-        return Reply(
-            503, json.dumps({"status": "not ready", "reason": "an error that the app's log describes", **parts})
-        )
-    return Reply(200, json.dumps({"status": "ready", **parts, "features": features}))
+        return _reply(503, {"status": "not ready", "reason": "an error that the app's log describes"})
+    current = features[backbone.MODEL]
+    return _reply(200, {"status": "ready", "store": store, "features": current, "outdated": features.total() - current})
+
+
+def _reply(code: int, facts: dict[str, str | int]) -> Reply:
+    return Reply(code, json.dumps(facts | {"model": backbone.MODEL}))

@@ -1,11 +1,11 @@
 """The app's settings: environment variables, read once and checked.
 
-Every setting has a default that works on a laptop. `local.settings.sample.json` lists them all.
+Every setting has a default that works on a laptop. `local.settings.sample.json` lists those that have a plain value.
 """
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -26,6 +26,13 @@ class Settings:
         allowed_hosts: ALLOWED_HOSTS. Host names, separated by commas, that image urls may name; default: the host of
             `images_account`.
         data_dir: DATA_DIR. The folder of the embedded feature store.
+        cosmos_endpoint: COSMOS_ENDPOINT. The Cosmos DB account; when it is set, the features are there.
+        cosmos_key: COSMOS_KEY. Its key; without one, the app signs in with its identity.
+        cosmos_database: COSMOS_DATABASE. The database's name.
+        cosmos_features: COSMOS_FEATURES_CONTAINER. The container of features.
+        cosmos_collections: COSMOS_COLLECTIONS_CONTAINER. The container of collections.
+        cosmos_vector_index: COSMOS_VECTOR_INDEX. The kind of vector index of a container that the app makes: `flat`
+            (exact), `quantizedFlat` or `diskANN`.
         max_image_bytes: MAX_IMAGE_MB. The largest encoded image, in megabytes of 10^6 bytes.
         max_image_pixels: MAX_IMAGE_MEGAPIXELS. The largest image, width times height, in millions.
         time_budget: TIME_BUDGET_SECONDS. After this long a call answers with what it has; keep it below the skill's
@@ -38,6 +45,12 @@ class Settings:
     images_account: str = ""
     allowed_hosts: frozenset[str] = frozenset()
     data_dir: Path = Path(".local")
+    cosmos_endpoint: str = ""
+    cosmos_key: str = field(default="", repr=False)
+    cosmos_database: str = "visual-skills"
+    cosmos_features: str = "features"
+    cosmos_collections: str = "collections"
+    cosmos_vector_index: str = "flat"
     max_image_bytes: int = 32_000_000
     max_image_pixels: int = 64_000_000
     time_budget: float = 25.0
@@ -64,6 +77,12 @@ def read_settings(env: Mapping[str, str]) -> Settings:
         images_account=account,
         allowed_hosts=frozenset(host.strip() for host in hosts if host.strip()),
         data_dir=Path(env.get("DATA_DIR") or default.data_dir),
+        cosmos_endpoint=env.get("COSMOS_ENDPOINT", ""),
+        cosmos_key=env.get("COSMOS_KEY", ""),
+        cosmos_database=env.get("COSMOS_DATABASE") or default.cosmos_database,
+        cosmos_features=env.get("COSMOS_FEATURES_CONTAINER") or default.cosmos_features,
+        cosmos_collections=env.get("COSMOS_COLLECTIONS_CONTAINER") or default.cosmos_collections,
+        cosmos_vector_index=_choice(env, "COSMOS_VECTOR_INDEX", ("flat", "quantizedFlat", "diskANN")),
         max_image_bytes=int(_number(env, "MAX_IMAGE_MB", default.max_image_bytes / 1e6, float, 0.001, 1000) * 1e6),
         max_image_pixels=int(
             _number(env, "MAX_IMAGE_MEGAPIXELS", default.max_image_pixels / 1e6, float, 0.1, 500) * 1e6
@@ -98,6 +117,14 @@ def _number[N: (int, float)](
     if value is None or not low <= value <= high:
         raise SettingsError(f"The setting {name} takes a number from {low:g} to {high:g}, not {text!r}.")
     return value
+
+
+def _choice(env: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
+    """The value of a setting that has a few; the first is its default."""
+    text = env.get(name) or choices[0]
+    if text not in choices:
+        raise SettingsError(f"The setting {name} takes {', '.join(choices)}, not {text!r}.")
+    return text
 
 
 def _host(url: str) -> str:

@@ -1,11 +1,16 @@
-"""The app on the sample photos, running as `make run` runs it; started once for all tests that ask it over HTTP."""
+"""What all tests share: hypothesis without a clock, and the app on the sample photos as `make run` runs it."""
 
 from collections.abc import Iterator
 
 import httpx
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.servers.devhost import ROOT, Devhost, running
+
+# Slow is no failure: the machines that run this are shared.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 SAMPLES = ROOT / "samples" / "images"
 

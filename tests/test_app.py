@@ -67,7 +67,13 @@ def test_the_embedding_route_gives_what_is_stored(http: httpx.Client) -> None:
 def test_health_says_what_is_running(http: httpx.Client) -> None:
     reply = http.get("/api/health")
     assert reply.status_code == 200
-    assert reply.json() == {"status": "ready", "model": backbone.MODEL, "store": "sqlite", "features": len(PHOTOS)}
+    assert reply.json() == {
+        "status": "ready",
+        "model": backbone.MODEL,
+        "store": "sqlite",
+        "features": len(PHOTOS),
+        "outdated": 0,
+    }
 
 
 def test_a_hundred_requests_leave_the_process_small(http: httpx.Client, sample_app: Devhost) -> None:

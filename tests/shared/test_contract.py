@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.contract import Answer, CallError, Deadline, RecordError, Reply, answer_call
+from shared.features import StoreBusy
+from shared.settings import SettingsError
 
 
 def double(record: Mapping[str, Any], deadline: Deadline) -> Answer:
@@ -115,12 +117,19 @@ def test_an_unexpected_error_fails_its_record_only_and_tells_nothing(caplog: pyt
     assert "secret detail" in caplog.text
 
 
-def test_trouble_that_a_retry_would_cure_fails_the_call() -> None:
-    def busy(record: Mapping[str, Any], deadline: Deadline) -> Answer:
-        raise CallError(503, "busy", retry_after=7)
+@pytest.mark.parametrize(
+    ("error", "reply"),
+    [
+        (StoreBusy("busy", 7), Reply(503, '{"error": "busy"}', {"Retry-After": "7"})),
+        (SettingsError("no role"), Reply(503, '{"error": "no role"}')),
+        (CallError(413, "too much"), Reply(413, '{"error": "too much"}')),
+    ],
+)
+def test_trouble_that_is_not_the_record_s_fails_the_call(error: Exception, reply: Reply) -> None:
+    def fail(record: Mapping[str, Any], deadline: Deadline) -> Answer:
+        raise error
 
-    body = b'{"values": [{"recordId": "1", "data": {}}]}'
-    assert answer_call(body, busy, budget=60) == Reply(503, '{"error": "busy"}', {"Retry-After": "7"})
+    assert answer_call(b'{"values": [{"recordId": "1", "data": {}}]}', fail, budget=60) == reply
 
 
 def test_what_is_not_reached_in_time_says_so_and_the_rest_is_answered() -> None:

@@ -210,7 +210,7 @@ def test_a_truncated_file_is_an_error_not_half_a_picture(kind: str) -> None:
         opened(data[: len(data) // 2])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.sampled_from(["JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "HEIF"]), st.data())
 def test_whatever_is_broken_it_is_an_image_error(kind: str, data: st.DataObject) -> None:
     pillow_heif.register_heif_opener()

@@ -426,7 +426,7 @@ class SearchedMachine(RuleBasedStateMachine):
 
 
 TestSearched = SearchedMachine.TestCase
-TestSearched.settings = settings(max_examples=30, stateful_step_count=30, deadline=None)
+TestSearched.settings = settings(max_examples=30, stateful_step_count=30)
 
 
 # --- processes ---
