@@ -92,8 +92,8 @@ class FeatureStore(Protocol):
             Whether the feature was written. On return it is durable.
 
         Raises:
-            ValueError: The embedding is not float32 [256] of unit length (tolerance 1e-3), the path is empty, or
-                `modified` has no time zone.
+            ValueError: The embedding is not float32 [256] of unit length (tolerance 1e-3), the path is empty,
+                `modified` has no time zone, or the tags are longer than the store takes (2 MB in Cosmos DB).
         """
         ...
 

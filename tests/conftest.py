@@ -1,22 +1,77 @@
 """What all tests share: hypothesis without a clock, and the app on the sample photos as `make run` runs it."""
 
+import os
+import uuid
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
 
+import certifi
 import httpx
 import pytest
-from hypothesis import HealthCheck, settings
+from azure.cosmos.exceptions import CosmosResourceNotFoundError
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
+from shared.settings import Settings
+from tests.servers.cosmos import CosmosServer, Requests, cosmos_server
 from tests.servers.devhost import ROOT, Devhost, running
 
 # Slow is no failure: the machines that run this are shared.
-settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("unhurried")
+hypothesis_settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("unhurried")
 
 SAMPLES = ROOT / "samples" / "images"
 
 
 @pytest.fixture(scope="session")
-def sample_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devhost]:
+def cosmos() -> Iterator[CosmosServer]:
+    """The Cosmos DB test server, or what COSMOS_TEST_ENDPOINT and COSMOS_TEST_KEY name (`make test-live`)."""
+    endpoint = os.environ.get("COSMOS_TEST_ENDPOINT")
+    if endpoint:
+        yield LiveAccount(endpoint, os.environ["COSMOS_TEST_KEY"], Path(certifi.where()))
+        return
+    with cosmos_server() as server:
+        yield server
+
+
+class LiveAccount(CosmosServer):
+    """A server that is not ours: it fails when it likes, and does not tell what it was asked."""
+
+    def fault(self, *args: object, **options: object) -> None:
+        pytest.skip("a live account or the emulator makes no faults on request")
+
+    def requests(self) -> Requests:
+        pytest.skip("a live account or the emulator does not tell what it was asked")
+
+    def clear(self) -> None:
+        pass
+
+
+@pytest.fixture
+def cosmos_settings(cosmos: CosmosServer) -> Iterator[Settings]:
+    """Settings for a database of the test's own, and a server without faults."""
+    name = f"test-{uuid.uuid4().hex}"
+    cosmos.clear()
+    yield Settings(
+        cosmos_endpoint=cosmos.endpoint,
+        cosmos_key=cosmos.key,
+        cosmos_database=name,
+        cosmos_vector_index=os.environ.get("COSMOS_TEST_INDEX", "flat"),
+    )
+    cosmos.clear()
+    with cosmos.client() as client, suppress(CosmosResourceNotFoundError):
+        client.delete_database(name)
+
+
+@pytest.fixture(scope="session", params=["sqlite", "cosmos"])
+def store_kind(request: pytest.FixtureRequest) -> str:
+    """Everything that asks the app over HTTP is run on both stores."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def sample_app(store_kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devhost]:
     """The app with every sample embedded by the blob trigger."""
     env = {
         "IMAGES_CONTAINER": "images",
@@ -25,7 +80,12 @@ def sample_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devhost]:
         "FETCH_TIMEOUT_SECONDS": "2",
     }
     data = str(tmp_path_factory.mktemp("data"))
-    with running(ROOT, "--images", str(SAMPLES), "--data", data, env=env) as host:
+    with ExitStack() as stack:
+        if store_kind == "cosmos":
+            # A server of its own: other tests make the shared one fail.
+            server = stack.enter_context(cosmos_server())
+            env |= {"COSMOS_ENDPOINT": server.endpoint, "COSMOS_KEY": server.key}
+        host = stack.enter_context(running(ROOT, "--images", str(SAMPLES), "--data", data, env=env))
         host.wait_for(f"Images: {sum(1 for _ in SAMPLES.rglob('*.jpg'))} processed, 0 failed", timeout=120)
         yield host
 

@@ -64,13 +64,13 @@ def test_the_embedding_route_gives_what_is_stored(http: httpx.Client) -> None:
     assert len(skill["vector"]) == 256
 
 
-def test_health_says_what_is_running(http: httpx.Client) -> None:
+def test_health_says_what_is_running(http: httpx.Client, store_kind: str) -> None:
     reply = http.get("/api/health")
     assert reply.status_code == 200
     assert reply.json() == {
         "status": "ready",
         "model": backbone.MODEL,
-        "store": "sqlite",
+        "store": store_kind,
         "features": len(PHOTOS),
         "outdated": 0,
     }

@@ -3,8 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+import requests
+from azure.core.pipeline.transport import RequestsTransport
 from azure.cosmos import ContainerProxy, CosmosClient, PartitionKey
 from azure.cosmos.exceptions import CosmosHttpResponseError, CosmosResourceNotFoundError
+from requests.adapters import HTTPAdapter
 
 from shared.features import DIMENSIONS
 from shared.settings import Settings, SettingsError
@@ -16,6 +19,8 @@ VECTOR_POLICY = {
         {"path": "/embedding", "dataType": "float32", "dimensions": DIMENSIONS, "distanceFunction": "cosine"}
     ]
 }
+
+CONNECTIONS = 64
 
 THROTTLED_SECONDS = 8
 """How long the SDK may wait for a throttled request, all its tries together: well below a call's time budget."""
@@ -39,9 +44,13 @@ def open_client(settings: Settings) -> CosmosClient:
         from azure.identity import DefaultAzureCredential  # noqa: PLC0415
 
         credential = DefaultAzureCredential()
+    # As many connections as threads may ask at once; the SDK's own ten would be opened and closed all the time.
+    session = requests.Session()
+    session.mount("https://", HTTPAdapter(pool_maxsize=CONNECTIONS))
     return CosmosClient(
         settings.cosmos_endpoint,
         credential,
+        transport=RequestsTransport(session=session),
         retry_throttle_backoff_max=THROTTLED_SECONDS,
         connection_timeout=5,
         read_timeout=20,

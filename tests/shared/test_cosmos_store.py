@@ -1,0 +1,164 @@
+"""The Cosmos DB store, on the test server or on what COSMOS_TEST_ENDPOINT names, through the real SDK."""
+
+import itertools
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.cosmos.documents import partition, to_document
+from shared.cosmos.move import move
+from shared.cosmos.store import CosmosFeatureStore
+from shared.settings import Settings
+from tests.servers.cosmos import CosmosServer
+from tests.shared.store_conformance import (
+    MODEL,
+    FeatureStoreConformance,
+    feature_of,
+    random_vectors,
+    vector_of,
+)
+
+
+@pytest.fixture
+def store(cosmos_settings: Settings) -> Iterator[CosmosFeatureStore]:
+    store = CosmosFeatureStore(cosmos_settings)
+    yield store
+    store.close()
+
+
+class TestCosmosFeatureStore(FeatureStoreConformance):
+    """What every store must do."""
+
+
+def test_a_document_is_small() -> None:
+    sizes = [
+        len(
+            json.dumps(
+                to_document(feature_of("collection/folder/photo-0001.jpg", embedding=vector), "collection"),
+                separators=(",", ":"),  # as the SDK sends it
+            )
+        )
+        for vector in random_vectors(100)
+    ]
+    assert max(sizes) <= 3500
+
+
+NOW = feature_of().modified
+
+
+def all_documents(store: CosmosFeatureStore) -> list[tuple[str, str]]:
+    """Path and partition of every feature in the container."""
+    return sorted((one["path"], one["partition"]) for one in store.features.read_all_items() if "model" in one)
+
+
+def test_a_new_image_is_one_write_and_a_query_is_one_request(store: CosmosFeatureStore, cosmos: CosmosServer) -> None:
+    store.upsert(feature_of("dogs/first.jpg"))
+    cosmos.clear()
+    assert store.upsert(feature_of("dogs/second.jpg", embedding=vector_of(0, 1)))
+    assert [request.operation for request in cosmos.requests().items()] == ["create"]
+    cosmos.clear()
+    assert len(store.nearest("dogs", vector_of(1), model=MODEL, top=1)) == 1
+    (request,) = cosmos.requests().items()
+    assert (request.operation, request.partition) == ("query", '["dogs"]')
+
+
+@pytest.mark.parametrize("name", ["dogs~03", "~", "dogs~~", "a b", "é 😀", "'", '"', "%", "x" * 200])
+def test_no_collection_s_name_reaches_into_another_one(store: CosmosFeatureStore, name: str) -> None:
+    store.upsert(feature_of("dogs/a.jpg"))
+    store.upsert(feature_of(f"{name}/b.jpg"))
+    for collection, path in (("dogs", "dogs/a.jpg"), (name, f"{name}/b.jpg")):
+        (match,) = store.nearest(collection, vector_of(1), model=MODEL, top=9)
+        assert match.feature.path == path
+
+
+@given(
+    st.tuples(st.text("ad~0", min_size=1, max_size=5), st.integers(1, 12)),
+    st.tuples(st.text("ad~0", min_size=1, max_size=5), st.integers(1, 12)),
+)
+def test_partitions_of_two_collections_never_meet(one: tuple[str, int], other: tuple[str, int]) -> None:
+    def partitions(collection: str, shards: int) -> set[str]:
+        return {partition(collection, shard, shards) for shard in range(shards)}
+
+    if one[0] != other[0]:
+        assert not partitions(*one) & partitions(*other)
+
+
+def moved(store: CosmosFeatureStore, shards: int) -> int:
+    return move(store, "dogs", shards, sleep=lambda _: None)
+
+
+def test_a_move_loses_and_doubles_nothing(store: CosmosFeatureStore) -> None:
+    features = [feature_of(f"dogs/{n}", embedding=vector) for n, vector in enumerate(random_vectors(60))]
+    for feature in features:
+        store.upsert(feature)
+    store.upsert(feature_of("cats/a"))
+    query = random_vectors(1, seed=5)[0]
+    before = [(match.feature.path, match.score) for match in store.nearest("dogs", query, model=MODEL, top=7)]
+    for shards, places in ((3, 3), (3, 3), (4, 4), (2, 2), (1, 1)):
+        moved(store, shards)
+        documents = all_documents(store)
+        assert [path for path, _ in documents] == sorted(["cats/a", *(feature.path for feature in features)])
+        assert len({place for path, place in documents if path.startswith("dogs")}) == places
+        assert [(m.feature.path, m.score) for m in store.nearest("dogs", query, model=MODEL, top=7)] == before
+        assert store.counts() == {"dogs": {MODEL: 60}, "cats": {MODEL: 1}}
+        assert sum(len(block) for block in store.scan("dogs", block=7)) == 60
+
+
+def test_while_a_collection_moves_everything_is_right(store: CosmosFeatureStore) -> None:
+    """Other writers and readers work at every step of the move; the store must answer as if nothing moved."""
+    vectors = random_vectors(24)
+    expected = {f"dogs/{n}": feature_of(f"dogs/{n}", embedding=vector) for n, vector in enumerate(vectors)}
+    for feature in expected.values():
+        store.upsert(feature)
+    other = CosmosFeatureStore(store.settings)
+    other.layouts.seconds = 0  # sees every change of a layout at once
+    store.layouts.seconds = 0
+    steps = itertools.count()
+
+    def meanwhile(_moved: int) -> None:
+        step = next(steps)
+        path = f"dogs/{step % 24}"
+        if step % 3 == 0 and path in expected:
+            assert other.delete(path)
+            del expected[path]
+        elif step % 3 == 1:
+            newer = feature_of(
+                path, etag=f"0xnew{step}", modified=NOW + timedelta(seconds=step), embedding=vectors[-step]
+            )
+            assert other.upsert(newer)
+            expected[path] = newer
+            assert not other.upsert(feature_of(path, etag="0xold", modified=NOW - timedelta(seconds=1)))
+        seen = {feature.path: feature.etag for block in other.scan("dogs", block=9) for feature in block}
+        assert seen == {path: feature.etag for path, feature in expected.items()}
+        found = other.nearest("dogs", vectors[step % 24], model=MODEL, top=99)
+        assert sorted(match.feature.path for match in found) == sorted(expected)
+        for known in expected.values():
+            got = other.get(known.path)
+            assert got
+            assert got.etag == known.etag
+
+    move(store, "dogs", 4, progress=meanwhile, sleep=lambda _: None)
+    assert next(steps) > 10
+    assert [path for path, _ in all_documents(store)] == sorted(expected)
+    other.close()
+
+
+def test_a_move_that_was_broken_off_is_taken_up(store: CosmosFeatureStore) -> None:
+    for n in range(20):
+        store.upsert(feature_of(f"dogs/{n}"))
+
+    def stop(_moved: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        move(store, "dogs", 3, progress=stop, sleep=lambda _: None)
+    with pytest.raises(ValueError, match="on the move to 3"):
+        moved(store, 2)
+    assert sum(len(block) for block in store.scan("dogs")) == 20
+    moved(store, 3)
+    assert len(all_documents(store)) == 20
+    assert {place for _, place in all_documents(store)} == {"dogs~00", "dogs~01", "dogs~02"}
