@@ -2,16 +2,22 @@
 VENV_PYTHON := .venv/bin/python
 PORT := 7071
 
-.PHONY: help setup run test bench backbone lock
+.PHONY: help setup run test test-live bench backbone lock
 
 help:  ## Say what can be made
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' Makefile
 
 setup:  ## Create .venv with everything needed (once; the other targets call it)
 	@sh devhost/setup.sh
 
-run: setup  ## Run the app on http://localhost:7071 with the sample photos (PORT=… for another port)
+run: setup  ## Run the app on http://localhost:7071 with the sample photos (PORT=…; STORE=cosmos: on a Cosmos DB test server)
+ifeq ($(STORE),cosmos)
+	@rm -rf .local/on-cosmos
+	@$(VENV_PYTHON) -m tests.servers.cosmos -- \
+	  $(VENV_PYTHON) -m devhost --port $(PORT) --images samples/images --data .local/on-cosmos
+else
 	@$(VENV_PYTHON) -m devhost --port $(PORT) --images samples/images
+endif
 
 test: setup  ## Check style and types, then run all tests
 	$(VENV_PYTHON) -m ruff check .
@@ -19,8 +25,12 @@ test: setup  ## Check style and types, then run all tests
 	$(VENV_PYTHON) -m mypy
 	$(VENV_PYTHON) -m pytest
 
+test-live: setup  ## Test the Cosmos DB store on the emulator or an account (COSMOS_TEST_ENDPOINT, COSMOS_TEST_KEY, COSMOS_TEST_INDEX)
+	$(if $(COSMOS_TEST_ENDPOINT),,$(error Set COSMOS_TEST_ENDPOINT and COSMOS_TEST_KEY; COSMOS_TEST_INDEX is flat, quantizedFlat or diskANN))
+	$(VENV_PYTHON) -m pytest tests/shared/test_cosmos_store.py tests/shared/test_cosmos_faults.py tests/shared/migrate
+
 bench: setup  ## Measure speed and memory against baselines; writes docs/performance.md
-	$(VENV_PYTHON) -m tests.bench
+	PYTHONWARNINGS="ignore:Unverified HTTPS request" $(VENV_PYTHON) -m tests.bench
 
 backbone: setup  ## Rebuild the network's file from its weights and its photos
 	$(VENV_PYTHON) -m shared.backbone.recipe

@@ -1,5 +1,6 @@
 """The database and its containers: opened, made when they are missing, and refused when they cannot be right."""
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -38,6 +39,9 @@ def indexing_policy(kind: str) -> dict[str, Any]:
 
 def open_client(settings: Settings) -> CosmosClient:
     """A client of the account, with its key or else with this process's identity. One serves all threads."""
+    for library in ("azure.core", "azure.cosmos", "azure.identity"):
+        # They log each request with all its headers; what matters comes as an error.
+        logging.getLogger(library).setLevel(logging.WARNING)
     credential: Any = settings.cosmos_key
     if not credential:
         # Only here: it takes a tenth of a second.

@@ -55,6 +55,7 @@ def _session(file: Path, threads: int) -> ort.InferenceSession:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # as in the app
     return ort.InferenceSession(file, options, providers=["CPUExecutionProvider"])
 
 

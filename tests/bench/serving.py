@@ -46,8 +46,8 @@ def figures() -> Iterator[Figure]:
         yield compare(
             "Start",
             "process start to first similarity answer",
-            lambda: _start(ROOT, folder / "data"),
-            lambda: _start(folder / "empty", folder / "none"),
+            lambda: start(ROOT, folder / "data", ENV),
+            lambda: start(folder / "empty", folder / "none", ENV),
             baseline_name="empty app",
             rounds=7,
             unit="s",
@@ -86,10 +86,10 @@ def _memory(app: Devhost, empty: Devhost) -> Figure:
     )
 
 
-def _start(app: Path, data: Path) -> float:
+def start(app: Path, data: Path, env: dict[str, str]) -> float:
     """Seconds from starting the process to its first answer."""
     started = time.perf_counter()
-    with running(app, "--data", str(data), env=ENV) as host, _client(host) as client:
+    with running(app, "--data", str(data), env=env) as host, _client(host) as client:
         _ask(client, 1)
         return time.perf_counter() - started
 

@@ -27,12 +27,12 @@ def figures() -> Iterator[Figure]:
 
 
 def _figures_at(size: int, file: Path) -> Iterator[Figure]:
-    vectors = _unit(size, seed=size)
+    vectors = unit_vectors(size, seed=size)
     _fill(file, vectors)
     process = psutil.Process()
     before = process.memory_info().rss
     store = SqliteFeatureStore(file)
-    queries = iter(_unit(1000, seed=7))
+    queries = iter(unit_vectors(1000, seed=7))
 
     def ask() -> object:
         return store.nearest("bench", next(queries), model="m", top=10)
@@ -41,7 +41,7 @@ def _figures_at(size: int, file: Path) -> Iterator[Figure]:
     held = process.memory_info().rss - before
     index = faiss.IndexFlatIP(DIMENSIONS)
     index.add(vectors)
-    probes = iter(_unit(1000, seed=7)[:, None, :])
+    probes = iter(unit_vectors(1000, seed=7)[:, None, :])
     # With the store's own number of threads, and with one: on a busy machine faiss is faster so.
     for threads in sorted({1, os.process_cpu_count() or 1}, reverse=True):
         faiss.omp_set_num_threads(threads)
@@ -65,7 +65,7 @@ def _alone(name: str, unit: str, value: float) -> Figure:
     return Figure(section=SECTION, name=name, unit=unit, ours=value, low=value, high=value)
 
 
-def _unit(count: int, seed: int) -> Vector:
+def unit_vectors(count: int, seed: int) -> Vector:
     vectors = np.random.default_rng(seed).standard_normal((count, DIMENSIONS), dtype=np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     return vectors
