@@ -2,17 +2,23 @@
 
 import itertools
 import json
+import tempfile
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
+import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.cosmos.documents import partition, to_document
 from shared.cosmos.move import move
 from shared.cosmos.store import CosmosFeatureStore
+from shared.ingest import Blob, store_feature
 from shared.settings import Settings
+from shared.sqlite_store import SqliteFeatureStore
+from tests.pictures import encoded, stripes
 from tests.servers.cosmos import CosmosServer
 from tests.shared.store_conformance import (
     MODEL,
@@ -162,3 +168,40 @@ def test_a_move_that_was_broken_off_is_taken_up(store: CosmosFeatureStore) -> No
     moved(store, 3)
     assert len(all_documents(store)) == 20
     assert {place for _, place in all_documents(store)} == {"dogs~00", "dogs~01", "dogs~02"}
+
+
+@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(st.integers(0, 10**6), st.integers(1, 40), st.integers(1, 12), st.sampled_from([-1.0, 0.0, 0.05]))
+def test_both_stores_answer_alike(store: CosmosFeatureStore, seed: int, count: int, top: int, least: float) -> None:
+    collection = f"c{seed}-{count}-{top}-{least}"
+    # Some twice, so that there are ties.
+    vectors = random_vectors(count, seed)[np.random.default_rng(seed).integers(0, count, count)]
+    with tempfile.TemporaryDirectory() as folder:
+        embedded = SqliteFeatureStore(Path(folder) / "features.sqlite")
+        for n, vector in enumerate(vectors):
+            feature = feature_of(f"{collection}/{n}", embedding=vector, tags={"half": str(n % 2)})
+            store.upsert(feature)
+            embedded.upsert(feature)
+        for vector in (vectors[0], random_vectors(1, seed + 1)[0]):
+            for tags in (None, {"half": "1"}):
+                ours, theirs = (
+                    one.nearest(collection, vector, model=MODEL, top=top, min_score=least, tags=tags)
+                    for one in (store, embedded)
+                )
+                assert [match.feature.path for match in ours] == [match.feature.path for match in theirs]
+                assert [match.score for match in ours] == pytest.approx([match.score for match in theirs], abs=1e-6)
+        embedded.close()
+
+
+def test_a_new_blob_is_one_write(store: CosmosFeatureStore, cosmos: CosmosServer) -> None:
+    def blob(name: str) -> Blob:
+        properties = {"LastModified": NOW.isoformat()}
+        return Blob(path=f"dogs/{name}", data=encoded(stripes(0)), properties=properties, metadata={})
+
+    store_feature(blob("first.png"), store, Settings())
+    cosmos.clear()
+    store_feature(blob("second.png"), store, Settings())
+    assert [request.operation for request in cosmos.requests().items()] == ["read", "create"]
+    cosmos.clear()
+    store_feature(blob("second.png"), store, Settings())
+    assert [request.operation for request in cosmos.requests().items()] == ["read"]
