@@ -356,7 +356,15 @@ class FeatureStoreConformance:
         assert paths_of(store.nearest("dogs", vector_of(1), model="backbone-2", top=9)) == ["dogs/other"]
         assert store.nearest("dogs", vector_of(1), model="backbone", top=9) == []
 
-    @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+    # `differing_executors`: the suite is meant to run in several classes, one for each store.
+    @settings(
+        max_examples=40,
+        suppress_health_check=[
+            HealthCheck.function_scoped_fixture,
+            HealthCheck.too_slow,
+            HealthCheck.differing_executors,
+        ],
+    )
     @given(images=_images, queries=st.lists(_queries, min_size=1, max_size=5))
     def test_nearest_are_the_nearest(
         self,
