@@ -8,7 +8,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from azure.cosmos import PartitionKey
+from azure.cosmos import CosmosClient, PartitionKey
+from azure.cosmos.exceptions import CosmosHttpResponseError
 
 from shared import backbone
 from shared.bulk import TRIES, upsert_many
@@ -67,6 +68,18 @@ def test_a_missing_database_is_made(settings: Settings, cosmos: CosmosServer) ->
     assert features["vectorEmbeddingPolicy"]["vectorEmbeddings"][0]["dimensions"] == 256
     assert features["indexingPolicy"]["vectorIndexes"] == [{"path": "/embedding", "type": "flat"}]
     assert {"path": "/embedding/*"} in features["indexingPolicy"]["excludedPaths"]
+
+
+def test_a_missing_database_that_may_not_be_made_is_one_clear_sentence(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forbidden(*_: object, **__: object) -> None:
+        # What the service says to an identity with a data role; the test server knows no roles.
+        raise CosmosHttpResponseError(status_code=403, message="blocked by RBAC")
+
+    monkeypatch.setattr(CosmosClient, "create_database_if_not_exists", forbidden)
+    with pytest.raises(SettingsError, match="is missing, and this identity may not create it. Provision it"):
+        CosmosFeatureStore(settings)
 
 
 @pytest.mark.parametrize("kind", ["flat", "quantizedFlat", "diskANN"])
