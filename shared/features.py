@@ -85,8 +85,8 @@ class FeatureStore(Protocol):
     def upsert(self, feature: Feature) -> bool:
         """Store a feature, unless what is stored is newer or the same.
 
-        Nothing changes when the stored feature of that path has a later `modified`, or the same `etag` and `model`.
-        So duplicate and late events are harmless, and a new model replaces the old one's features.
+        Nothing changes when the stored feature of that path has a later `modified`, or the same `modified`, `etag` and
+        `model`. So duplicate and late events are harmless, and a new model replaces the old one's features.
 
         Returns:
             Whether the feature was written. On return it is durable.

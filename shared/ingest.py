@@ -3,7 +3,7 @@
 import hashlib
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -44,7 +44,9 @@ def store_feature(blob: Blob, store: FeatureStore, settings: Settings) -> bool:
     etag, modified = _version(blob)
     stored = store.get(blob.path)
     if stored and stored.etag == etag and stored.model == backbone.MODEL:
-        return False
+        # The same content again, and perhaps with other metadata: what the network saw has not changed.
+        again = replace(stored, modified=modified, tags=dict(blob.metadata))
+        return modified > stored.modified and store.upsert(again)
     try:
         embedded = embed_bytes(blob.data, settings)
     except ImageError as error:

@@ -99,7 +99,7 @@ class SqliteFeatureStore:
         modified = _microseconds(feature.modified)
         with self._file.writing() as connection:
             old = _guards(connection, feature.path)
-            if old and (old[0] > modified or old[1:] == (feature.etag, feature.model)):
+            if old and (old[0] > modified or old == (modified, feature.etag, feature.model)):
                 return False
             _drop(connection, feature.path)
             _insert(connection, feature, modified)

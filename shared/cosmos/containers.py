@@ -2,12 +2,13 @@
 
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import requests
 from azure.core.pipeline.transport import RequestsTransport
 from azure.cosmos import ContainerProxy, CosmosClient, PartitionKey
-from azure.cosmos.exceptions import CosmosHttpResponseError, CosmosResourceNotFoundError
+from azure.cosmos.exceptions import CosmosHttpResponseError, CosmosResourceExistsError, CosmosResourceNotFoundError
 from requests.adapters import HTTPAdapter
 
 from shared.features import DIMENSIONS
@@ -22,6 +23,9 @@ VECTOR_POLICY = {
 }
 
 CONNECTIONS = 64
+
+TIMEOUT = 10
+"""Seconds that a read or a query may take with all of the SDK's tries; throttled to the end, it would take minutes."""
 
 THROTTLED_SECONDS = 8
 """How long the SDK may wait for a throttled request, all its tries together: well below a call's time budget."""
@@ -57,8 +61,9 @@ def open_client(settings: Settings) -> CosmosClient:
         transport=RequestsTransport(session=session),
         retry_throttle_backoff_max=THROTTLED_SECONDS,
         connection_timeout=5,
-        read_timeout=20,
-        retry_connect=2,
+        read_timeout=8,
+        retry_connect=1,
+        retry_read=1,
         no_response_on_write=True,
     )
 
@@ -77,6 +82,8 @@ def open_containers(client: CosmosClient, settings: Settings) -> tuple[Container
         collections.read()
     except CosmosResourceNotFoundError:
         try:
+            with suppress(CosmosResourceExistsError):  # another process makes them at the same time
+                return _create(client, settings)
             return _create(client, settings)
         except CosmosHttpResponseError as error:
             if error.status_code != 403:

@@ -1,7 +1,7 @@
 """How a feature looks as a document, and which partition it is in."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -58,13 +58,16 @@ def to_document(feature: Feature, where: str) -> Document:
     }
 
 
-def tombstone(path: str, where: str, until: datetime) -> Document:
-    """Stands for an image that was deleted; it has no model, so no query meets it."""
+def tombstone(deleted: Mapping[str, Any], where: str, until: datetime | None) -> Document:
+    """Stands for a document that was deleted at `until`; it has no model, so no query meets it.
+
+    Without a time it is as old as what it stands for, so that the same blob may come back.
+    """
     return {
-        "id": document_id(path),
+        "id": deleted["id"],
         "partition": where,
-        "path": path,
-        "modified": to_microseconds(until),
+        "path": deleted["path"],
+        "modified": to_microseconds(until) if until else deleted["modified"],
         "schema": SCHEMA,
         "ttl": TOMBSTONE_SECONDS,
     }
@@ -101,6 +104,13 @@ def to_microseconds(moment: datetime) -> int:
 
 def supersedes(feature: Feature, stored: Mapping[str, Any]) -> bool:
     """Whether a feature may take the place of a stored document (see `FeatureStore.upsert`)."""
-    if stored.get("schema", SCHEMA) > SCHEMA or stored["modified"] > to_microseconds(feature.modified):
+    modified = to_microseconds(feature.modified)
+    if stored.get("schema", SCHEMA) > SCHEMA or stored["modified"] > modified:
         return False
-    return (stored.get("etag"), stored.get("model")) != (feature.etag, feature.model)
+    return (stored.get("etag"), stored.get("model"), stored["modified"]) != (feature.etag, feature.model, modified)
+
+
+def newest(documents: Iterable[Document | None]) -> Document | None:
+    """Of the copies of one document, the one that counts: the latest, and of equal ones the last."""
+    found = [document for document in documents if document]
+    return max(reversed(found), key=lambda document: int(document["modified"]), default=None)

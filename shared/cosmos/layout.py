@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from azure.cosmos.exceptions import (
     CosmosResourceNotFoundError,
 )
 
+from shared.cosmos.containers import TIMEOUT
 from shared.cosmos.documents import SCHEMA, document_id, partition, shard_of
 
 PARTITION = "collections"
@@ -30,22 +31,24 @@ class Layout:
         collection: Its name.
         shards: How many partitions its features are in.
         moving_to: How many they are being moved to, or None.
+        announced: Whether that move is only announced: readers look in both places, writers still write to the former.
         models: The models whose features it has held.
     """
 
     collection: str
     shards: int = 1
     moving_to: int | None = None
+    announced: bool = False
     models: tuple[str, ...] = ()
+
+    def places(self, identity: str) -> list[str]:
+        """The partitions where a document may be: the former one first, then the one that it is moved to."""
+        former = self._in(identity, self.shards)
+        return list(dict.fromkeys([former, self._in(identity, self.moving_to or self.shards)]))
 
     def place(self, identity: str) -> str:
         """The partition that a document is written to."""
-        return self._in(identity, self.moving_to or self.shards)
-
-    def former_place(self, identity: str) -> str | None:
-        """The partition where a document may be still, when the collection is on the move and it is another one."""
-        former = self._in(identity, self.shards)
-        return former if self.moving_to and former != self.place(identity) else None
+        return self.places(identity)[0 if self.announced else -1]
 
     def reading_order(self) -> list[list[str]]:
         """Groups of partitions. To miss nothing that is being moved, read one group after the other.
@@ -72,14 +75,15 @@ class Layouts:
         self._lock = threading.Lock()
 
     def of(self, collection: str) -> Layout:
-        """The layout of a collection; of one that holds nothing, what it would begin with."""
+        """The layout of a collection; of one that holds nothing, what it would begin with (and that is not kept)."""
         with self._lock:
             until, layout = self._known.get(collection, (0.0, None))
         if layout and time.monotonic() < until:
             return layout
         begun = time.monotonic()
         document = self._read(collection)
-        return self._remember(_layout(collection, document), begun)
+        layout = _layout(collection, document)
+        return self._remember(layout, begun) if document else layout
 
     def of_writing(self, collection: str, model: str) -> Layout:
         """The layout of a collection that is about to hold features of a model; that is written down first."""
@@ -88,26 +92,31 @@ class Layouts:
             return layout
         return self.change(collection, lambda found: {"models": sorted({*found.models, model})})
 
-    def change(self, collection: str, changes: Any) -> Layout:
+    def change(self, collection: str, changes: Callable[[Layout], dict[str, Any]]) -> Layout:
         """Change a layout: `changes` gets the stored one and gives the new values by name, until no one interferes."""
         while True:
             begun = time.monotonic()
             stored = self._read(collection)
             document = stored or _new_document(collection)
             document |= changes(_layout(collection, stored))
-            try:
-                if stored is None:
-                    self._container.create_item(document)
-                else:
-                    self._container.replace_item(
-                        document["id"],
-                        document,
-                        etag=document["_etag"],
-                        match_condition=MatchConditions.IfNotModified,
-                    )
-            except (CosmosResourceExistsError, CosmosResourceNotFoundError, CosmosAccessConditionFailedError):
-                continue
-            return self._remember(_layout(collection, document), begun)
+            if self._create(document) if stored is None else self._replace(document):
+                return self._remember(_layout(collection, document), begun)
+
+    def _create(self, document: dict[str, Any]) -> bool:
+        try:
+            self._container.create_item(document)
+        except CosmosResourceExistsError:
+            return False
+        return True
+
+    def _replace(self, document: dict[str, Any]) -> bool:
+        try:
+            self._container.replace_item(
+                document["id"], document, etag=document["_etag"], match_condition=MatchConditions.IfNotModified
+            )
+        except (CosmosResourceNotFoundError, CosmosAccessConditionFailedError):
+            return False
+        return True
 
     def all(self) -> Iterator[Layout]:
         """The layouts of all collections that have ever held something."""
@@ -117,7 +126,7 @@ class Layouts:
 
     def _read(self, collection: str) -> dict[str, Any] | None:
         try:
-            return dict(self._container.read_item(document_id(collection), PARTITION))
+            return dict(self._container.read_item(document_id(collection), PARTITION, timeout=TIMEOUT))
         except CosmosResourceNotFoundError:
             return None
 
@@ -134,6 +143,7 @@ def _new_document(collection: str) -> dict[str, Any]:
         "collection": collection,
         "shards": 1,
         "movingTo": None,
+        "announced": False,
         "models": [],
         "schema": SCHEMA,
     }
@@ -142,4 +152,6 @@ def _new_document(collection: str) -> dict[str, Any]:
 def _layout(collection: str, document: dict[str, Any] | None) -> Layout:
     if document is None:
         return Layout(collection)
-    return Layout(collection, document["shards"], document["movingTo"], tuple(document["models"]))
+    return Layout(
+        collection, document["shards"], document["movingTo"], document["announced"], tuple(document["models"])
+    )

@@ -1,17 +1,19 @@
 """Another number of shards for a collection that lives: its features move, and every query stays right meanwhile.
 
-While a collection is on the move, its layout names both places of a document. Writers write to the new one, readers
-read the former place first and then the new one, and a deletion leaves a tombstone in the new place. So at every moment
-each image is in one of the two, and what is in the new place counts.
+1. The move is announced. Readers look in both places of a document from now on, the former one first; writers still
+   write to the former. After a while every process knows.
+2. The move begins. Writers write to the new place, and take the former copy away after that; a deletion leaves a
+   tombstone in the new place. After a while every process knows, and nothing is written to the former places any more.
+3. What is still in its former place is copied and taken away. Of two copies the later one counts, for readers too.
+4. The collection has the new layout.
+
+So a document only ever goes from its former place to its new one, and who reads in that order misses nothing.
 """
 
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from typing import Any
-
-from azure.cosmos.exceptions import CosmosResourceExistsError
 
 from shared.bulk import patiently
 from shared.cosmos.documents import Document
@@ -19,8 +21,8 @@ from shared.cosmos.faults import told_plainly
 from shared.cosmos.layout import Layout
 from shared.cosmos.store import CosmosFeatureStore
 
-WRITE_SECONDS = 30.0
-"""The longest that a write may take which began before the move was known to its process."""
+WRITE_SECONDS = 60.0
+"""The longest that a write may take which began before a change was known to its process."""
 
 PAGE = 200
 
@@ -44,11 +46,15 @@ def move(
     if not 1 <= shards <= 100:
         raise ValueError(f"a collection has 1 to 100 shards, not {shards}")
     with told_plainly():
-        layout = store.layouts.change(collection, partial(_begin, shards))
+        layout = store.layouts.change(collection, partial(_announce, shards))
     if layout.moving_to is None:
         return 0
-    # Until every process has seen the new layout, and what it began before is done.
-    sleep(store.layouts.seconds + WRITE_SECONDS)
+    known = store.layouts.seconds + WRITE_SECONDS
+    if layout.announced:
+        sleep(known)
+        with told_plainly():
+            layout = store.layouts.change(collection, lambda _found: {"announced": False})
+    sleep(known)
     moved = 0
     while some := _move_all(store, layout, progress, sleep):
         moved += some
@@ -57,26 +63,28 @@ def move(
     return moved
 
 
-def _begin(shards: int, found: Layout) -> dict[str, Any]:
+def _announce(shards: int, found: Layout) -> dict[str, Any]:
     if found.moving_to not in {None, shards}:
         raise ValueError(f"{found.collection!r} is on the move to {found.moving_to} shards; finish that first")
-    return {"movingTo": None if shards == found.shards else shards}
+    if found.moving_to or shards == found.shards:
+        return {}  # begun already, or nothing to do
+    return {"movingTo": shards, "announced": True}
 
 
 def _move_all(
     store: CosmosFeatureStore, layout: Layout, progress: Callable[[int], object], sleep: Callable[[float], None]
 ) -> int:
-    """One pass over the former places; how many documents it moved."""
-    moved = 0
+    """One pass over the former places; how many documents it found there that belong elsewhere."""
+    seen = 0
     for place in layout.reading_order()[0]:
         last = ""
         while documents := patiently(partial(_page, store, place, last), sleep):
             last = documents[-1]["id"]
             away = [document for document in documents if layout.place(document["id"]) != place]
-            for done in store.pool.map(lambda one: patiently(partial(_move_one, store, layout, one), sleep), away):
-                moved += done
-                progress(done)
-    return moved
+            for _ in store.pool.map(lambda one: patiently(partial(_move_one, store, layout, one), sleep), away):
+                progress(1)
+            seen += len(away)
+    return seen
 
 
 def _page(store: CosmosFeatureStore, place: str, last: str) -> list[Document]:
@@ -86,12 +94,13 @@ def _page(store: CosmosFeatureStore, place: str, last: str) -> list[Document]:
         return list(store.features.query_items(text, parameters=parameters, partition_key=place))
 
 
-def _move_one(store: CosmosFeatureStore, layout: Layout, document: Document) -> int:
-    """Copy a document to its new place, unless it has one there that counts more, and take the former away."""
+def _move_one(store: CosmosFeatureStore, layout: Layout, document: Document) -> None:
+    """Copy a document to its new place, unless a later one is there, and take the former away.
+
+    What has changed meanwhile stays where it is, for the next pass.
+    """
     copy = {name: value for name, value in document.items() if not name.startswith("_")}
+    copy["partition"] = layout.place(document["id"])
     with told_plainly():
-        # It may be there: written since the move began, by a writer or by a mover that was broken off.
-        with suppress(CosmosResourceExistsError):
-            store.features.create_item(copy | {"partition": layout.place(document["id"])})
-        # When it has changed meanwhile, it stays for the next pass.
-        return int(store.dropped(document))
+        if store.put(copy):
+            store.dropped(document)

@@ -2,9 +2,9 @@
 
 import heapq
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -17,11 +17,12 @@ from azure.cosmos.exceptions import (
     CosmosResourceNotFoundError,
 )
 
-from shared.cosmos.containers import open_client, open_containers
+from shared.cosmos.containers import TIMEOUT, open_client, open_containers
 from shared.cosmos.documents import (
     Document,
     document_id,
     is_tombstone,
+    newest,
     supersedes,
     to_document,
     to_feature,
@@ -36,8 +37,8 @@ from shared.settings import Settings
 MARGIN = 1e-5
 """How far a score of the database, a float32, may be from the exact one."""
 
-TIMEOUT = 15
-"""Seconds that a query may take with all of the SDK's tries: throttled to the end, they alone would take minutes."""
+MOST_TIED = 4096
+"""How far ties are followed. Beyond, which of so many equal images are given is the database's choice."""
 
 AT_ONCE = 32
 """Partitions of one collection that are asked at the same time."""
@@ -65,54 +66,54 @@ class CosmosFeatureStore:
         if not feature.path:
             raise ValueError("a feature without a path belongs to no image")
         to_microseconds(feature.modified)  # refuses a time without a zone before anything is written
+        identity = document_id(feature.path)
         with told_plainly():
             layout = self.layouts.of_writing(feature.collection, feature.model)
-            identity = document_id(feature.path)
             document = to_document(feature, layout.place(identity))
-            former = layout.former_place(identity)
+            others = [place for place in layout.places(identity) if place != document["partition"]]
             while True:
                 # The common case first: a new image costs one request. Only on a move must be looked elsewhere before.
-                left = self._read(identity, former) if former else None
-                if left and not self._read(identity, document["partition"]) and not supersedes(feature, left):
+                left = newest(self._read(identity, place) for place in others)
+                if left and not supersedes(feature, left):
                     return False
-                if _created(self.features, document):
-                    self._drop_former(left)
-                    return True
-                stored = self._read(identity, document["partition"])
-                if stored is None:
-                    continue
-                if not supersedes(feature, stored):
-                    return False
-                if self._replaced(document, stored):
-                    self._drop_former(left)
-                    return True
+                if not _created(self.features, document):
+                    stored = self._read(identity, document["partition"])
+                    if stored is None:
+                        continue
+                    if not supersedes(feature, stored):
+                        return False
+                    if not self._replaced(document, stored):
+                        continue
+                if left and not layout.announced:
+                    self.dropped(left)  # never the other way round, or a reader could miss both copies
+                return True
 
     def get(self, path: str) -> Feature | None:
         with told_plainly():
-            document = self._find(path)
-        return to_feature(document) if document else None
+            document = newest(self._copies(path))
+        return to_feature(document) if document and not is_tombstone(document) else None
 
     def delete(self, path: str, *, until: datetime | None = None) -> bool:
         limit = to_microseconds(until) if until else None
-        layout_of = self.layouts.of
+        identity = document_id(path)
         with told_plainly():
             while True:
-                layout = layout_of(collection_of(path))
-                identity = document_id(path)
-                place, former = layout.place(identity), layout.former_place(identity)
-                stored = self._read(identity, place)
-                left = self._read(identity, former) if former else None
-                current = stored or left
+                layout = self.layouts.of(collection_of(path))
+                copies = self._copies(path)
+                current = newest(copies)
                 if current is None or is_tombstone(current) or (limit is not None and current["modified"] > limit):
                     return False
-                if not former:
+                if len(layout.places(identity)) == 1:
                     if self.dropped(current):
                         return True
                     continue
                 # On a move, a tombstone keeps the mover from bringing back what it has read already.
-                stone = tombstone(path, place, until or datetime.now(UTC))
-                if self._replaced(stone, stored) if stored else _created(self.features, stone):
-                    self._drop_former(left)
+                stone = tombstone(current, layout.place(identity), until)
+                here = next((copy for copy in copies if copy["partition"] == stone["partition"]), None)
+                if self._replaced(stone, here) if here else _created(self.features, stone):
+                    for copy in copies:
+                        if copy is not here:
+                            self.dropped(copy)
                     return True
 
     def nearest(
@@ -132,15 +133,17 @@ class CosmosFeatureStore:
         text, parameters = _query(vector, model, tags or {})
         barred = frozenset(exclude)
         # One more than is asked for shows whether the last place is contested.
-        limit = min(top + len(barred) + 1, 10_000)
+        limit = top + len(barred) + 1
+        most = max(limit, MOST_TIED)
         while True:
             with told_plainly():
                 found, rest = self._search(collection, text, parameters, limit)
             matches = _ranked(found, vector, barred)
             # What was not sent scores `rest` at most. When that might still belong among the best, ask for more.
-            if rest is None or (len(matches) >= top and matches[top - 1].score > rest + MARGIN):
+            settled = rest is None or (len(matches) >= top and matches[top - 1].score > rest + MARGIN)
+            if settled or limit >= most or (rest is not None and rest + MARGIN < min_score):
                 return [match for match in matches[:top] if match.score >= min_score]
-            limit *= 4
+            limit = min(4 * limit, most)
 
     def scan(self, collection: str, *, block: int = 1000, after: str = "") -> Iterator[list[Feature]]:
         last = document_id(after) if after else ""
@@ -167,16 +170,11 @@ class CosmosFeatureStore:
         self.pool.shutdown()
         self._client.close()
 
-    def _find(self, path: str) -> Document | None:
-        layout = self.layouts.of(collection_of(path))
+    def _copies(self, path: str) -> list[Document]:
+        """The documents of an image: one at most, or two on a move. What is moved meanwhile is in the later place."""
         identity = document_id(path)
-        place, former = layout.place(identity), layout.former_place(identity)
-        # New, former, new: it may be moved between the first look and the second.
-        for where in (place, former, place) if former else (place,):
-            document = self._read(identity, where)
-            if document:
-                return None if is_tombstone(document) else document
-        return None
+        places = self.layouts.of(collection_of(path)).places(identity)
+        return [document for place in places if (document := self._read(identity, place))]
 
     def _search(
         self, collection: str, text: str, parameters: list[dict[str, Any]], limit: int
@@ -191,7 +189,7 @@ class CosmosFeatureStore:
         rest: float | None = None
         for places in self.layouts.of(collection).reading_order():
             for rows in self._in_all(places, ask):
-                found |= {row["document"]["id"]: row["document"] for row in rows}
+                _merge(found, (row["document"] for row in rows))
                 if len(rows) >= limit:
                     least = min(row["score"] for row in rows)
                     rest = least if rest is None else max(rest, least)
@@ -207,7 +205,7 @@ class CosmosFeatureStore:
         found: dict[str, Document] = {}
         for places in self.layouts.of(collection).reading_order():
             for rows in self._in_all(places, ask):
-                found |= {row["id"]: row for row in rows}
+                _merge(found, rows)
         return heapq.nsmallest(block, found.values(), key=lambda document: str(document["id"]))
 
     def _count(self, model: str, place: str) -> int:
@@ -223,7 +221,7 @@ class CosmosFeatureStore:
 
     def _read(self, identity: str, place: str) -> Document | None:
         try:
-            return dict(self.features.read_item(identity, place))
+            return dict(self.features.read_item(identity, place, timeout=TIMEOUT))
         except CosmosResourceNotFoundError:
             return None
 
@@ -236,6 +234,13 @@ class CosmosFeatureStore:
         except (CosmosResourceNotFoundError, CosmosAccessConditionFailedError):
             return False
         return True
+
+    def put(self, copy: Document) -> bool:
+        """Put a document in a place unless a later one is there; whether that is settled."""
+        if _created(self.features, copy):
+            return True
+        there = self._read(copy["id"], copy["partition"])
+        return there is not None and (there["modified"] >= copy["modified"] or self._replaced(copy, there))
 
     def dropped(self, stored: Document) -> bool:
         """Delete a stored document, unless it has changed since it was read."""
@@ -250,9 +255,11 @@ class CosmosFeatureStore:
             return False
         return True
 
-    def _drop_former(self, left: Document | None) -> None:
-        if left:
-            self.dropped(left)
+
+def _merge(found: dict[str, Document], documents: Iterable[Document]) -> None:
+    """Add documents by id; of two copies the one that counts stays."""
+    for document in documents:
+        found[document["id"]] = newest([found.get(document["id"]), document]) or document
 
 
 def _created(container: ContainerProxy, document: Document) -> bool:

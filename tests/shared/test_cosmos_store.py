@@ -4,6 +4,7 @@ import itertools
 import json
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,9 +13,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.cosmos.documents import partition, to_document
-from shared.cosmos.move import move
+from shared.cosmos import store as store_module
+from shared.cosmos.documents import Document, partition, to_document
+from shared.cosmos.layout import Layout, Layouts
+from shared.cosmos.move import _move_all, move
 from shared.cosmos.store import CosmosFeatureStore
+from shared.features import FeatureStore
 from shared.ingest import Blob, store_feature
 from shared.settings import Settings
 from shared.sqlite_store import SqliteFeatureStore
@@ -38,6 +42,134 @@ def store(cosmos_settings: Settings) -> Iterator[CosmosFeatureStore]:
 
 class TestCosmosFeatureStore(FeatureStoreConformance):
     """What every store must do."""
+
+
+class MovingLayouts(Layouts):
+    """Every collection is on the move from one shard to three, and stays so."""
+
+    announced = False
+
+    def of(self, collection: str) -> Layout:
+        return self._moving(super().of(collection))
+
+    def of_writing(self, collection: str, model: str) -> Layout:
+        return self._moving(super().of_writing(collection, model))
+
+    def all(self) -> Iterator[Layout]:
+        return map(self._moving, super().all())
+
+    def _moving(self, layout: Layout) -> Layout:
+        return replace(layout, moving_to=3, announced=self.announced)
+
+
+class AnnouncedLayouts(MovingLayouts):
+    announced = True
+
+
+class TestCosmosFeatureStoreOnTheMove(FeatureStoreConformance):
+    """The same, while every collection moves: announced, and begun."""
+
+    @pytest.fixture(params=[AnnouncedLayouts, MovingLayouts])
+    def store(
+        self, request: pytest.FixtureRequest, cosmos_settings: Settings, monkeypatch: pytest.MonkeyPatch
+    ) -> Iterator[CosmosFeatureStore]:
+        monkeypatch.setattr(store_module, "Layouts", request.param)
+        store = CosmosFeatureStore(cosmos_settings)
+        yield store
+        store.close()
+
+    def test_what_was_deleted_may_come_back(self, store: FeatureStore) -> None:
+        """Only as it was or newer: a move remembers deletions for a day, so that it brings nothing back itself."""
+        store.upsert(feature_of())
+        store.delete("dogs/a.jpg")
+        assert not store.upsert(feature_of(modified=NOW - timedelta(seconds=1)))
+        assert store.upsert(feature_of())
+        assert len(store.nearest("dogs", vector_of(1), model=MODEL, top=1)) == 1
+
+
+@pytest.fixture
+def three(cosmos_settings: Settings, store: CosmosFeatureStore) -> Iterator[list[CosmosFeatureStore]]:
+    """Processes that know of a move more or less: not yet, that it is announced, and that it has begun."""
+    stores = [store, CosmosFeatureStore(cosmos_settings), CosmosFeatureStore(cosmos_settings)]
+    for number in range(12):
+        store.upsert(feature_of(f"dogs/{number}", embedding=random_vectors(12)[number]))
+    base = store.layouts.of("dogs")
+    layouts = [base, replace(base, moving_to=3, announced=True), replace(base, moving_to=3)]
+    for one, layout in zip(stores, layouts, strict=True):
+        one.layouts.of = lambda _collection, layout=layout: layout  # type: ignore[method-assign,misc]  # keeps it stale
+        one.layouts.of_writing = lambda _collection, _model, layout=layout: layout  # type: ignore[method-assign,misc]
+    yield stores
+    for one in stores[1:]:
+        one.close()
+
+
+def settle(store: CosmosFeatureStore) -> None:
+    """What the mover does when every process knows that the move has begun."""
+    while _move_all(store, store.layouts.of("dogs"), lambda _: None, lambda _: None):
+        pass
+
+
+LATER = feature_of("dogs/5", etag="0x2", modified=feature_of().modified + timedelta(seconds=2))
+LATEST = feature_of("dogs/5", etag="0x3", modified=feature_of().modified + timedelta(seconds=3))
+
+
+@pytest.mark.parametrize(("first", "second"), [(0, 1), (1, 0), (1, 2), (2, 1)])
+def test_the_later_write_counts_whatever_its_writer_knew(
+    three: list[CosmosFeatureStore], first: int, second: int
+) -> None:
+    assert three[first].upsert(LATER)
+    assert three[second].upsert(LATEST)
+    for reader in (three[1], three[2]):
+        got = reader.get("dogs/5")
+        assert got
+        assert got.etag == "0x3"
+    settle(three[2])
+    assert [path for path, _ in all_documents(three[2])].count("dogs/5") == 1
+    got = three[2].get("dogs/5")
+    assert got
+    assert got.etag == "0x3"
+
+
+@pytest.mark.parametrize(("writer", "deleter"), [(0, 1), (1, 0), (1, 2), (2, 1)])
+def test_a_deletion_counts_whatever_its_process_knew(
+    three: list[CosmosFeatureStore], writer: int, deleter: int
+) -> None:
+    assert three[writer].upsert(LATER)
+    assert three[deleter].delete("dogs/5")
+    for reader in (three[1], three[2]):
+        assert reader.get("dogs/5") is None
+        found = reader.nearest("dogs", vector_of(1), model=MODEL, top=99)
+        assert "dogs/5" not in [match.feature.path for match in found]
+    settle(three[2])
+    assert "dogs/5" not in [path for path, _ in all_documents(three[2])]
+    assert three[2].upsert(LATER)  # it may come back
+
+
+@pytest.mark.parametrize("writer", [0, 1, 2])
+def test_no_image_is_out_of_sight_for_a_neighbour_in_time(three: list[CosmosFeatureStore], writer: int) -> None:
+    """A process knows of a step at most one step later than another one."""
+    three[writer].upsert(LATER)
+    for reader in three[max(0, writer - 1) : writer + 2]:
+        assert sum(len(block) for block in reader.scan("dogs", block=5)) == 12
+        assert len(reader.nearest("dogs", vector_of(1), model=MODEL, top=99)) == 12
+        assert reader.get("dogs/5")
+
+
+def test_what_moves_between_two_looks_is_deleted_all_the_same(
+    three: list[CosmosFeatureStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = three[2]
+    read = store._read
+
+    def move_in_between(identity: str, place: str) -> Document | None:
+        found = read(identity, place)
+        monkeypatch.undo()
+        settle(store)
+        return found
+
+    monkeypatch.setattr(store, "_read", move_in_between)
+    assert store.delete("dogs/5")
+    assert store.get("dogs/5") is None
 
 
 def test_a_document_is_small() -> None:

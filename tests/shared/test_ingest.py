@@ -17,6 +17,7 @@ from tests.pictures import encoded, scene, stripes
 SETTINGS = Settings(max_image_bytes=200_000)
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 PHOTO = encoded(scene(), "JPEG")
+SUBJECT = "/blobServices/default/containers/images/blobs/dogs/rex.jpg"
 
 
 @pytest.fixture
@@ -83,14 +84,23 @@ def test_a_picture_overwritten_by_something_else_is_not_found_any_more(store: Sq
     assert store.get("dogs/rex.jpg") is None
 
 
+def test_the_same_content_uploaded_later_has_the_later_time_and_tags(store: SqliteFeatureStore) -> None:
+    """Deleted and uploaded again with the same bytes: the late event of that deletion must not drop it."""
+    assert store_feature(blob(), store, SETTINGS)
+    again = replace(blob(modified=NOON + timedelta(seconds=20)), metadata={"caption": "Rex again"})
+    assert store_feature(again, store, SETTINGS)
+    assert not drop_feature(SUBJECT, NOON + timedelta(seconds=10), store, SETTINGS)
+    feature = store.get("dogs/rex.jpg")
+    assert feature
+    assert feature.tags == {"caption": "Rex again"}
+    assert np.array_equal(feature.embedding, embed_bytes(PHOTO, SETTINGS).vector)
+
+
 def test_without_a_usable_etag_the_content_is_the_version(store: SqliteFeatureStore) -> None:
     odd = replace(blob(), properties={"ETag": {}, "LastModified": NOON.isoformat()})
     assert store_feature(odd, store, SETTINGS)
     assert not store_feature(odd, store, SETTINGS)
     assert store_feature(replace(odd, data=encoded(stripes(0))), store, SETTINGS)
-
-
-SUBJECT = "/blobServices/default/containers/images/blobs/dogs/rex.jpg"
 
 
 def test_a_deleted_blob_takes_its_feature_along(store: SqliteFeatureStore) -> None:
