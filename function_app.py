@@ -17,13 +17,13 @@ from similarity.skill import answer_similarity
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
 
 
-@app.route("similarity", methods=["POST"])
+@app.route("similarity", methods=["POST", "PUT"])
 def similarity(req: func.HttpRequest) -> func.HttpResponse:
     """Custom skill: images in, their look-alikes out."""
     return _http(lambda: answer_similarity(req.get_body(), req.params, feature_store(), settings()))
 
 
-@app.route("embedding", methods=["POST"])
+@app.route("embedding", methods=["POST", "PUT"])
 def embedding(req: func.HttpRequest) -> func.HttpResponse:
     """Custom skill and `customWebApi` vectorizer: images in, vectors out."""
     return _http(lambda: answer_embedding(req.get_body(), settings()))

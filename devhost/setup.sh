@@ -15,6 +15,10 @@ fail() {
     exit 1
 }
 
+is_ready() {  # An installation that was broken off can leave a Python without pip.
+    is_wanted .venv/bin/python && .venv/bin/python -m pip --version >/dev/null 2>&1
+}
+
 find_python() {
     for candidate in python$wanted python3 python; do
         if is_wanted "$candidate"; then
@@ -52,7 +56,7 @@ sum=$(cksum <$lock)
 if [ -f $stamp ] && [ "$(cat $stamp)" = "$sum" ] && is_wanted .venv/bin/python; then
     exit 0
 fi
-is_wanted .venv/bin/python || create_venv
+is_ready || create_venv
 echo "Installing the packages of $lock (about a minute, once)"
 .venv/bin/python -m pip install --require-hashes -r $lock
 if [ ! -f local.settings.json ]; then

@@ -96,6 +96,8 @@ def answer_call(body: bytes, handle: Handler, *, budget: float) -> Reply:
     deadline = Deadline(budget)
     try:
         records = _distinct(_records(body))
+        if len(records) == 1 and _from_vectorizer(records[0][0]):
+            return _answer_vectorizer(records[0], handle, deadline)
         with ThreadPoolExecutor(AT_ONCE) as pool:
             values = list(pool.map(partial(_answer_record, handle=handle, deadline=deadline), records))
     except (CallError, StoreBusy, SettingsError) as error:
@@ -157,10 +159,21 @@ def _answer_record(entry: tuple[Json, list[str]], handle: Handler, deadline: Dea
     try:
         answer = _handled(record_id, data, handle, deadline)
     except RecordError as error:
-        if isinstance(data, dict) and data.keys() & VECTORIZER_INPUTS:
-            raise CallError(400, str(error)) from error
         return _value(record_id, {}, [str(error)], warnings)
     return _value(record_id, answer.data, [], [*warnings, *answer.warnings])
+
+
+def _from_vectorizer(record: Json) -> bool:
+    data = record.get("data") if isinstance(record, dict) else None
+    return isinstance(data, dict) and any(data.get(name) is not None for name in VECTORIZER_INPUTS)
+
+
+def _answer_vectorizer(entry: tuple[Json, list[str]], handle: Handler, deadline: Deadline) -> Reply:
+    """A vectorizer sends one record and looks at the HTTP status only."""
+    value = _answer_record(entry, handle, deadline)
+    if value["errors"]:
+        raise CallError(400, value["errors"][0]["message"])
+    return Reply(200, json.dumps({"values": [value]}, separators=(",", ":")))
 
 
 def _handled(record_id: str | int | None, data: Json, handle: Handler, deadline: Deadline) -> Answer:

@@ -33,7 +33,8 @@ def fetch(url: str, *, hosts: Collection[str], max_bytes: int, deadline: Deadlin
         url: Absolute; its query may hold a SAS token.
         hosts: Lower-case host names that may be asked, redirects included.
         max_bytes: The longest answer that is read.
-        deadline: When to give up: name look-up, connecting and reading together.
+        deadline: When to give up connecting and reading. (How long looking a name up takes is the system's to say; only
+            names of allowed hosts are.)
 
     Raises:
         FetchError: Not allowed, not there, too large or too slow.

@@ -8,11 +8,14 @@ import struct
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF")
 HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
 """Brands in a file's `ftyp` box that mean HEIF (ISO/IEC 23008-12); AVIF is Pillow's own."""
+
+MAX_SCANS = 100
+"""Scans of a JPEG. A progressive one has about ten; each costs time over the whole picture, and takes a few bytes."""
 
 # Pillow's guard against decompression bombs warns or raises by its own fixed sizes. `open_image` checks its caller's
 # limit, after the header and before the pixels, so that there is one limit and one message.
@@ -51,6 +54,8 @@ def open_image(data: bytes, *, max_pixels: int, at_least: int) -> Image.Image:
     """
     if not data:
         raise ImageError("The image is empty: 0 bytes.")
+    if data.startswith(b"\xff\xd8") and data.count(b"\xff\xda") > MAX_SCANS:
+        raise ImageError(f"The JPEG has more than {MAX_SCANS} scans; no camera or program writes such files.")
     try:
         with _opened(data) as image:
             width, height = image.size
@@ -60,7 +65,10 @@ def open_image(data: bytes, *, max_pixels: int, at_least: int) -> Image.Image:
                     f"more than MAX_IMAGE_MEGAPIXELS = {max_pixels / 1e6:g}."
                 )
             image.draft("RGB", (at_least, at_least))
-            return _to_rgb(_upright(image))
+            image.load()
+            turn = _TURNS.get(_orientation(image))
+            upright = _reduced(image, at_least)
+            return _to_rgb(upright.transpose(turn) if turn is not None else upright)
     except UnidentifiedImageError as error:
         raise ImageError("Not an image in a known format (JPEG, PNG, WebP, GIF, TIFF, BMP, AVIF, HEIC).") from error
     except DAMAGE as error:
@@ -91,6 +99,21 @@ _DCT = np.cos(np.pi / 64 * np.outer(np.arange(8), 2 * np.arange(32) + 1))
 """The 8 lowest rows of the 32-point DCT-II without its scale, which a comparison with the median does not need."""
 
 
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What undoes each orientation of EXIF 2.3, tag 0x0112."""
+
+_REDUCIBLE = frozenset({"L", "LA", "RGB", "RGBA", "CMYK", "F"})
+"""Modes whose values can be averaged: not palettes, and not what Pillow's `reduce` does not take."""
+
+
 def _opened(data: bytes) -> Image.Image:
     if data[4:8] == b"ftyp" and data[8:12] in HEIF_BRANDS:
         # Imported for the few that need it: 50 ms and 20 MB that other calls should not pay.
@@ -101,13 +124,19 @@ def _opened(data: bytes) -> Image.Image:
     return Image.open(io.BytesIO(data), formats=FORMATS)
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    image.load()
+def _orientation(image: Image.Image) -> int:
+    """How the picture lies, 1 to 8, by its EXIF; 1 is upright. Asked after loading: Pillow turns some itself then."""
     try:
-        return ImageOps.exif_transpose(image)
+        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
     except DAMAGE:
         # Broken EXIF says nothing about the pixels, which are decoded by now.
-        return image
+        return 1
+
+
+def _reduced(image: Image.Image, at_least: int) -> Image.Image:
+    """By a whole number smaller where both sides keep `at_least`: all that follows then needs little memory."""
+    factor = min(image.size) // at_least
+    return image.reduce(factor) if factor > 1 and image.mode in _REDUCIBLE else image
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

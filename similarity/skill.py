@@ -45,9 +45,11 @@ def look_alikes(
     except OptionError as error:
         raise RecordError(str(error)) from error
     query = embed_record(record, settings, deadline)
+    deadline.check()
     collection = options.collection or (collection_of(query.path) if query.path else DEFAULT_COLLECTION)
     top = min(options.top, MAX_TOP)
-    matches = _matches(query, collection, top, options, store)
+    found = _found(query, collection, top, options, store)
+    matches = _without_itself(found, query, options)[:top]
     data = {
         "most_similar": [match.feature.path for match in matches],
         "matches": [_shown(match, settings) for match in matches],
@@ -56,40 +58,45 @@ def look_alikes(
         "minScore": options.min_score,
         "model": backbone.MODEL,
     }
-    return Answer(data, _warnings(query, collection, options, matches, store))
+    warnings = []
+    if options.top > MAX_TOP:
+        warnings.append(f"'top' was {options.top}; at most {MAX_TOP} look-alikes are given.")
+    if not found and _is_empty(query, collection, options, store):
+        warnings.append(
+            f"The collection {collection!r} holds no images of the model {backbone.MODEL}. "
+            "A collection is the first folder of a blob's path; name it as 'collection'."
+        )
+    return Answer(data, warnings)
 
 
-def _matches(query: Query, collection: str, top: int, options: Options, store: FeatureStore) -> list[Match]:
-    known = not options.include_self and query.path is not None
-    guessed = not options.include_self and query.path is None
-    matches = store.nearest(
+def _found(query: Query, collection: str, top: int, options: Options, store: FeatureStore) -> list[Match]:
+    """What is most similar, the image itself included where it is not known which one it is."""
+    return store.nearest(
         collection,
         query.vector,
         model=backbone.MODEL,
-        top=top + guessed,
+        top=top + (query.path is None),
         min_score=options.min_score,
-        exclude=[query.path] if known and query.path else [],
+        exclude=[query.path] if query.path and not options.include_self else [],
     )
-    if guessed and matches and matches[0].score >= SAME_PICTURE:
+
+
+def _without_itself(found: list[Match], query: Query, options: Options) -> list[Match]:
+    if not options.include_self and query.path is None and found and found[0].score >= SAME_PICTURE:
         # Nobody said which image this is, but one of the stored ones is the same picture: that one is it.
         # Further copies stay, for they are other images.
-        del matches[0]
-    return matches[:top]
+        return found[1:]
+    return found
+
+
+def _is_empty(query: Query, collection: str, options: Options, store: FeatureStore) -> bool:
+    """Whether a collection in which nothing was found holds nothing at all."""
+    # Only where something may have been left out is another query needed to tell.
+    everything = options.min_score <= -1 and (query.path is None or options.include_self)
+    return everything or not store.nearest(collection, query.vector, model=backbone.MODEL, top=1)
 
 
 def _shown(match: Match, settings: Settings) -> dict[str, Json]:
     feature = match.feature
     url = settings.images_url + quote(feature.path) if settings.images_url else None
     return {"path": feature.path, "url": url, "score": round(match.score, 6), "tags": dict(feature.tags)}
-
-
-def _warnings(query: Query, collection: str, options: Options, matches: list[Match], store: FeatureStore) -> list[str]:
-    warnings = []
-    if options.top > MAX_TOP:
-        warnings.append(f"'top' was {options.top}; at most {MAX_TOP} look-alikes are given.")
-    if not matches and not store.nearest(collection, query.vector, model=backbone.MODEL, top=1):
-        warnings.append(
-            f"The collection {collection!r} holds no images of the model {backbone.MODEL}. "
-            "A collection is the first folder of a blob's path; name it as 'collection'."
-        )
-    return warnings

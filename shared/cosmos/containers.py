@@ -82,8 +82,9 @@ def open_containers(client: CosmosClient, settings: Settings) -> tuple[Container
         collections.read()
     except CosmosResourceNotFoundError:
         try:
-            with suppress(CosmosResourceExistsError):  # another process makes them at the same time
-                return _create(client, settings)
+            for _ in range(3):  # the database and two containers, each of which another process may make meanwhile
+                with suppress(CosmosResourceExistsError):
+                    return _create(client, settings)
             return _create(client, settings)
         except CosmosHttpResponseError as error:
             if error.status_code != 403:

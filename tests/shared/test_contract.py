@@ -154,6 +154,15 @@ def test_what_is_not_reached_in_time_says_so_and_the_rest_is_answered() -> None:
             assert "time budget of 0.05 s" in answer["errors"][0]["message"]
 
 
+def test_only_a_call_of_one_record_is_a_vectorizer_s() -> None:
+    values = [{"recordId": "1", "data": {"number": 2}}, {"recordId": "2", "data": {"imageUrl": "x"}}]
+    good, bad = call(values)
+    assert good["data"] == {"double": 4}
+    assert bad["errors"]
+    (skill,) = call([{"recordId": "1", "data": {"text": None}}])
+    assert skill["errors"]
+
+
 @pytest.mark.parametrize("name", ["text", "imageUrl", "imageBinary"])
 def test_a_failed_vectorizer_call_is_an_http_error(name: str) -> None:
     body = json.dumps({"values": [{"recordId": "1", "data": {name: "x"}}]}).encode()

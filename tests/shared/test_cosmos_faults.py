@@ -3,6 +3,7 @@
 import json
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -19,6 +20,7 @@ from shared.embedding import embed_bytes
 from shared.features import StoreBusy
 from shared.ingest import Blob, store_feature
 from shared.settings import Settings, SettingsError
+from shared.stores import open_store
 from similarity.skill import answer_similarity
 from tests.pictures import as_base64, encoded, skill_call, stripes
 from tests.servers.cosmos import CosmosServer
@@ -49,6 +51,24 @@ def ask(store: CosmosFeatureStore, count: int = 1) -> tuple[int, dict[str, str],
 def test_a_wrong_key_is_one_clear_sentence(settings: Settings) -> None:
     with pytest.raises(SettingsError, match="COSMOS_KEY is wrong"):
         CosmosFeatureStore(replace(settings, cosmos_key="d3Jvbmc="))
+
+
+@pytest.mark.parametrize("key", ["abc", "not base64!", "é"])
+def test_a_key_that_is_none_is_one_clear_sentence(settings: Settings, key: str) -> None:
+    with pytest.raises(SettingsError, match="Cosmos DB cannot be used as COSMOS_"):
+        open_store(replace(settings, cosmos_key=key))
+
+
+def test_several_processes_may_make_the_database_at_once(settings: Settings) -> None:
+    with ThreadPoolExecutor(6) as pool:
+        for store in pool.map(lambda _: CosmosFeatureStore(settings), range(6)):
+            store.close()
+
+
+def test_an_unknown_collection_is_one_query_as_well(store: CosmosFeatureStore, cosmos: CosmosServer) -> None:
+    cosmos.clear()
+    assert ask(store)[0] == 200
+    assert len(cosmos.requests().items("query")) == 1
 
 
 def test_an_endpoint_that_nobody_answers_at_is_busy(settings: Settings) -> None:

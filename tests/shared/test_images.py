@@ -112,8 +112,10 @@ def test_of_several_frames_the_first_is_seen(kind: str) -> None:
     assert opened(data).getpixel((20, 20)) == (255, 0, 0)
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("size", [(640, 480), (1300, 1000)])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_a_photo_is_turned_upright_by_its_exif(orientation: int) -> None:
+def test_a_photo_is_turned_upright_by_its_exif(orientation: int, size: tuple[int, int], kind: str) -> None:
     undo = {
         2: Image.Transpose.FLIP_LEFT_RIGHT,
         3: Image.Transpose.ROTATE_180,
@@ -123,11 +125,12 @@ def test_a_photo_is_turned_upright_by_its_exif(orientation: int) -> None:
         7: Image.Transpose.TRANSVERSE,
         8: Image.Transpose.ROTATE_270,
     }
-    stored = scene().transpose(undo[orientation]) if orientation in undo else scene()
+    picture = scene(size=size)
+    stored = picture.transpose(undo[orientation]) if orientation in undo else picture
     exif = Image.Exif()
     exif[0x0112] = orientation
-    image = opened(encoded(stored, "JPEG", quality=95, exif=exif))
-    assert image.size == SIZE
+    image = opened(encoded(stored, kind, exif=exif))
+    assert image.width > image.height
     assert distance(image, scene()) < 4
 
 
@@ -148,6 +151,25 @@ def test_a_large_jpeg_is_decoded_small_but_never_below_what_is_needed() -> None:
     assert image.size == (1000, 750)  # a quarter; an eighth would be 500×375, and 375 is below 448
     assert distance(image, scene()) < 4
     assert opened(encoded(scene(size=(500, 460)), "JPEG")).size == (500, 460)
+
+
+def test_a_progressive_jpeg_with_endless_scans_is_refused() -> None:
+    data = encoded(scene("L", (64, 64)), "JPEG", progressive=True)
+    start = data.rindex(b"\xff\xda")
+    assert opened(data).size == (64, 64)
+    with pytest.raises(ImageError, match="more than 100 scans"):
+        opened(data[:-2] + data[start:-2] * 200 + data[-2:])
+
+
+@pytest.mark.parametrize(
+    ("mode", "kind"), [("F", "TIFF"), ("RGBA", "PNG"), ("CMYK", "TIFF"), ("RGB", "PNG"), ("L", "PNG")]
+)
+def test_a_large_image_of_any_mode_is_reduced_before_it_is_converted(mode: str, kind: str) -> None:
+    picture = scene("L", (1800, 1350)).convert(mode) if mode == "F" else scene(mode, (1800, 1350))
+    image = opened(encoded(picture, kind))
+    assert image.size == (600, 450)  # by three: by four, 337 would be below 448
+    if mode not in {"F", "L"}:
+        assert distance(image, scene()) < 8
 
 
 def png_header(width: int, height: int) -> bytes:
