@@ -61,7 +61,7 @@ def open_client(settings: Settings) -> CosmosClient:
         transport=RequestsTransport(session=session),
         retry_throttle_backoff_max=THROTTLED_SECONDS,
         connection_timeout=5,
-        read_timeout=8,
+        read_timeout=5,
         retry_connect=1,
         retry_read=1,
         no_response_on_write=True,

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from azure.core.exceptions import AzureError, ClientAuthenticationError
-from azure.cosmos.exceptions import CosmosHttpResponseError
+from azure.cosmos.exceptions import CosmosClientTimeoutError, CosmosHttpResponseError
 
 from shared.features import StoreBusy
 from shared.settings import SettingsError
@@ -41,6 +41,8 @@ def told_plainly() -> Iterator[None]:
         raise
     except ClientAuthenticationError as error:
         raise SettingsError("This app has no identity to sign in to Cosmos DB with; or set COSMOS_KEY.") from error
+    except CosmosClientTimeoutError as error:
+        raise StoreBusy("Cosmos DB did not answer in time: it is throttled or slow.", RETRY_AFTER) from error
     except AzureError as error:  # what is left: no connection, none in time, or one that broke
         raise StoreBusy("Cosmos DB cannot be reached at COSMOS_ENDPOINT.", RETRY_AFTER) from error
 
