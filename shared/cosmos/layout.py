@@ -6,15 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from azure.core import MatchConditions
 from azure.cosmos import ContainerProxy
-from azure.cosmos.exceptions import (
-    CosmosAccessConditionFailedError,
-    CosmosResourceExistsError,
-    CosmosResourceNotFoundError,
-)
 
-from shared.cosmos.containers import TIMEOUT
+from shared.cosmos import items
 from shared.cosmos.documents import SCHEMA, document_id, partition, shard_of
 
 PARTITION = "collections"
@@ -81,7 +75,7 @@ class Layouts:
         if layout and time.monotonic() < until:
             return layout
         begun = time.monotonic()
-        document = self._read(collection)
+        document = items.read(self._container, document_id(collection), PARTITION)
         layout = _layout(collection, document)
         return self._remember(layout, begun) if document else layout
 
@@ -96,39 +90,21 @@ class Layouts:
         """Change a layout: `changes` gets the stored one and gives the new values by name, until no one interferes."""
         while True:
             begun = time.monotonic()
-            stored = self._read(collection)
+            stored = items.read(self._container, document_id(collection), PARTITION)
             document = stored or _new_document(collection)
             document |= changes(_layout(collection, stored))
-            if self._create(document) if stored is None else self._replace(document):
+            if (
+                items.created(self._container, document)
+                if stored is None
+                else items.replaced(self._container, document, stored)
+            ):
                 return self._remember(_layout(collection, document), begun)
-
-    def _create(self, document: dict[str, Any]) -> bool:
-        try:
-            self._container.create_item(document)
-        except CosmosResourceExistsError:
-            return False
-        return True
-
-    def _replace(self, document: dict[str, Any]) -> bool:
-        try:
-            self._container.replace_item(
-                document["id"], document, etag=document["_etag"], match_condition=MatchConditions.IfNotModified
-            )
-        except (CosmosResourceNotFoundError, CosmosAccessConditionFailedError):
-            return False
-        return True
 
     def all(self) -> Iterator[Layout]:
         """The layouts of all collections that have ever held something."""
         for document in self._container.read_all_items():
             if document["partition"] == PARTITION:
                 yield _layout(document["collection"], document)
-
-    def _read(self, collection: str) -> dict[str, Any] | None:
-        try:
-            return dict(self._container.read_item(document_id(collection), PARTITION, timeout=TIMEOUT))
-        except CosmosResourceNotFoundError:
-            return None
 
     def _remember(self, layout: Layout, begun: float) -> Layout:
         with self._lock:

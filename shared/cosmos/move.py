@@ -16,6 +16,8 @@ from functools import partial
 from typing import Any
 
 from shared.bulk import patiently
+from shared.cosmos import items
+from shared.cosmos.containers import TIMEOUT
 from shared.cosmos.documents import Document
 from shared.cosmos.faults import told_plainly
 from shared.cosmos.layout import Layout
@@ -91,7 +93,7 @@ def _page(store: CosmosFeatureStore, place: str, last: str) -> list[Document]:
     text = "SELECT TOP @page * FROM c WHERE c.id > @last ORDER BY c.id"
     parameters: list[dict[str, Any]] = [{"name": "@page", "value": PAGE}, {"name": "@last", "value": last}]
     with told_plainly():
-        return list(store.features.query_items(text, parameters=parameters, partition_key=place))
+        return list(store.features.query_items(text, parameters=parameters, partition_key=place, timeout=TIMEOUT))
 
 
 def _move_one(store: CosmosFeatureStore, layout: Layout, document: Document) -> None:
@@ -103,4 +105,4 @@ def _move_one(store: CosmosFeatureStore, layout: Layout, document: Document) -> 
     copy["partition"] = layout.place(document["id"])
     with told_plainly():
         if store.put(copy):
-            store.dropped(document)
+            items.deleted(store.features, document)

@@ -9,14 +9,8 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from azure.core import MatchConditions
-from azure.cosmos import ContainerProxy
-from azure.cosmos.exceptions import (
-    CosmosAccessConditionFailedError,
-    CosmosResourceExistsError,
-    CosmosResourceNotFoundError,
-)
 
+from shared.cosmos import items
 from shared.cosmos.containers import TIMEOUT, open_client, open_containers
 from shared.cosmos.documents import (
     Document,
@@ -73,19 +67,19 @@ class CosmosFeatureStore:
             others = [place for place in layout.places(identity) if place != document["partition"]]
             while True:
                 # The common case first: a new image costs one request. Only on a move must be looked elsewhere before.
-                left = newest(self._read(identity, place) for place in others)
+                left = newest(items.read(self.features, identity, place) for place in others)
                 if left and not supersedes(feature, left):
                     return False
-                if not _created(self.features, document):
-                    stored = self._read(identity, document["partition"])
+                if not items.created(self.features, document):
+                    stored = items.read(self.features, identity, document["partition"])
                     if stored is None:
                         continue
                     if not supersedes(feature, stored):
                         return False
-                    if not self._replaced(document, stored):
+                    if not items.replaced(self.features, document, stored):
                         continue
                 if left and not layout.announced:
-                    self.dropped(left)  # never the other way round, or a reader could miss both copies
+                    items.deleted(self.features, left)  # never the other way round, or a reader could miss both copies
                 return True
 
     def get(self, path: str) -> Feature | None:
@@ -104,16 +98,16 @@ class CosmosFeatureStore:
                 if current is None or is_tombstone(current) or (limit is not None and current["modified"] > limit):
                     return False
                 if len(layout.places(identity)) == 1:
-                    if self.dropped(current):
+                    if items.deleted(self.features, current):
                         return True
                     continue
                 # On a move, a tombstone keeps the mover from bringing back what it has read already.
                 stone = tombstone(current, layout.place(identity), until)
                 here = next((copy for copy in copies if copy["partition"] == stone["partition"]), None)
-                if self._replaced(stone, here) if here else _created(self.features, stone):
+                if items.replaced(self.features, stone, here) if here else items.created(self.features, stone):
                     for copy in copies:
                         if copy is not here:
-                            self.dropped(copy)
+                            items.deleted(self.features, copy)
                     return True
 
     def nearest(
@@ -174,7 +168,7 @@ class CosmosFeatureStore:
         """The documents of an image: one at most, or two on a move. What is moved meanwhile is in the later place."""
         identity = document_id(path)
         places = self.layouts.of(collection_of(path)).places(identity)
-        return [document for place in places if (document := self._read(identity, place))]
+        return [document for place in places if (document := items.read(self.features, identity, place))]
 
     def _search(
         self, collection: str, text: str, parameters: list[dict[str, Any]], limit: int
@@ -219,55 +213,20 @@ class CosmosFeatureStore:
     def _in_all[T](self, places: list[str], ask: Callable[[str], T]) -> list[T]:
         return [ask(places[0])] if len(places) == 1 else list(self.pool.map(ask, places))
 
-    def _read(self, identity: str, place: str) -> Document | None:
-        try:
-            return dict(self.features.read_item(identity, place, timeout=TIMEOUT))
-        except CosmosResourceNotFoundError:
-            return None
-
-    def _replaced(self, document: Document, stored: Document) -> bool:
-        """Put a document in the place of a stored one, unless that has changed since it was read."""
-        try:
-            self.features.replace_item(
-                stored["id"], document, etag=stored["_etag"], match_condition=MatchConditions.IfNotModified
-            )
-        except (CosmosResourceNotFoundError, CosmosAccessConditionFailedError):
-            return False
-        return True
-
     def put(self, copy: Document) -> bool:
         """Put a document in a place unless a later one is there; whether that is settled."""
-        if _created(self.features, copy):
+        if items.created(self.features, copy):
             return True
-        there = self._read(copy["id"], copy["partition"])
-        return there is not None and (there["modified"] >= copy["modified"] or self._replaced(copy, there))
-
-    def dropped(self, stored: Document) -> bool:
-        """Delete a stored document, unless it has changed since it was read."""
-        try:
-            self.features.delete_item(
-                stored["id"],
-                stored["partition"],
-                etag=stored["_etag"],
-                match_condition=MatchConditions.IfNotModified,
-            )
-        except (CosmosResourceNotFoundError, CosmosAccessConditionFailedError):
-            return False
-        return True
+        there = items.read(self.features, copy["id"], copy["partition"])
+        return there is not None and (
+            there["modified"] >= copy["modified"] or items.replaced(self.features, copy, there)
+        )
 
 
 def _merge(found: dict[str, Document], documents: Iterable[Document]) -> None:
     """Add documents by id; of two copies the one that counts stays."""
     for document in documents:
         found[document["id"]] = newest([found.get(document["id"]), document]) or document
-
-
-def _created(container: ContainerProxy, document: Document) -> bool:
-    try:
-        container.create_item(document)
-    except CosmosResourceExistsError:
-        return False
-    return True
 
 
 def _query(vector: Vector, model: str, tags: Mapping[str, str]) -> tuple[str, list[dict[str, Any]]]:

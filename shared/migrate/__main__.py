@@ -91,6 +91,7 @@ def _shards(options: argparse.Namespace, settings: Settings) -> dict[str, Any]:
         if not isinstance(store, CosmosFeatureStore):
             raise SettingsError("Shards are Cosmos DB's.")
         total = sum(store.counts().get(options.collection, {}).values())
+        print("First waiting, twice for about a minute, until every process knows of the move", file=sys.stderr)
         with _bar(options.collection, total) as bar:
             moved = move(store, options.collection, options.count, progress=bar.update)
     return {"collection": options.collection, "shards": options.count, "moved": moved}

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from azure.cosmos import ContainerProxy
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from shared.cosmos import items
 from shared.cosmos import store as store_module
 from shared.cosmos.documents import Document, partition, to_document
 from shared.cosmos.layout import Layout, Layouts
@@ -159,15 +161,15 @@ def test_what_moves_between_two_looks_is_deleted_all_the_same(
     three: list[CosmosFeatureStore], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = three[2]
-    read = store._read
+    read = items.read
 
-    def move_in_between(identity: str, place: str) -> Document | None:
-        found = read(identity, place)
+    def move_in_between(container: ContainerProxy, identity: str, place: str) -> Document | None:
+        found = read(container, identity, place)
         monkeypatch.undo()
         settle(store)
         return found
 
-    monkeypatch.setattr(store, "_read", move_in_between)
+    monkeypatch.setattr(items, "read", move_in_between)
     assert store.delete("dogs/5")
     assert store.get("dogs/5") is None
 
