@@ -3,12 +3,11 @@
 from collections.abc import Callable
 
 import azure.functions as func
-from azure.functions.blob import InputStream
 
-from shared.contract import Reply, error_reply
+from shared.blob_reference import BlobReference
+from shared.contract import Deadline, Reply, error_reply
 from shared.features import StoreBusy
 from shared.health import check_health
-from shared.ingest import Blob, drop_feature, store_feature
 from shared.settings import SettingsError, settings
 from shared.stores import feature_store
 from similarity.embedding_skill import answer_embedding
@@ -29,23 +28,67 @@ def embedding(req: func.HttpRequest) -> func.HttpResponse:
     return _http(lambda: answer_embedding(req.get_body(), settings()))
 
 
+# What reads blobs is imported where it is used: the storage SDK would make every start a fifth of a second longer.
+
+
 @app.blob_trigger(
     "blob", path="%IMAGES_CONTAINER%/{name}", connection="IMAGES_STORAGE", source=func.BlobSource.EVENT_GRID
 )
-def embed_blob(blob: InputStream) -> None:
+def embed_blob(blob: BlobReference) -> None:
     """A new or changed image: store its feature."""
-    path = (blob.name or "").partition("/")[2]
-    store_feature(
-        Blob(path=path, data=blob.read(), properties=blob.blob_properties or {}, metadata=blob.metadata or {}),
-        feature_store(),
-        settings(),
-    )
+    from shared.ingest import sync_blob
+
+    sync_blob(blob.path, feature_store(), settings())
 
 
 @app.event_grid_trigger("event")
 def forget_blob(event: func.EventGridEvent) -> None:
-    """A deleted image: drop its feature."""
-    drop_feature(event.subject, event.event_time, feature_store(), settings())
+    """A deleted or renamed image: drop the feature of what is gone."""
+    from shared.ingest import paths_in_event, sync_blob
+
+    for path in paths_in_event(event.subject, event.get_json(), settings()):
+        sync_blob(path, feature_store(), settings())
+
+
+@app.queue_trigger("message", queue_name="webjobs-blobtrigger-poison", connection="AzureWebJobsStorage")
+def note_given_up_blob(message: func.QueueMessage) -> None:
+    """A blob that `embed_blob` failed five times: show it among the failures."""
+    from shared.ingest import note_given_up
+
+    note_given_up(message.get_body(), feature_store(), settings())
+
+
+@app.timer_trigger("timer", schedule="0 17 * * * *")
+def reconcile(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the worker passes the timer by this name
+    """Once an hour: what events missed, eight minutes of it at most, the next run going on from there."""
+    from shared.reconcile import reconcile_all
+
+    reconcile_all(feature_store(), settings(), Deadline(480))
+
+
+@app.route("collections/{collection}/reconcile", methods=["POST"])
+def reconcile_collection(req: func.HttpRequest) -> func.HttpResponse:
+    """What events missed in one collection, now."""
+    from shared import upkeep
+
+    return _http(lambda: upkeep.reconcile_collection(req.route_params["collection"], feature_store(), settings()))
+
+
+@app.route("collections/{collection}/failures", methods=["GET"])
+def failures(req: func.HttpRequest) -> func.HttpResponse:
+    """What could not be embedded, why and when."""
+    from shared import upkeep
+
+    return _http(lambda: upkeep.list_failures(req.route_params["collection"], req.params, feature_store()))
+
+
+@app.route("collections/{collection}/failures/retry", methods=["POST"])
+def retry_failures(req: func.HttpRequest) -> func.HttpResponse:
+    """Try again what could not be embedded."""
+    from shared import upkeep
+
+    collection = req.route_params["collection"]
+    return _http(lambda: upkeep.retry_failures(collection, req.params, feature_store(), settings()))
 
 
 @app.route("health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)

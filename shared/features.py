@@ -49,7 +49,7 @@ class Feature:
 
     Attributes:
         path: Blob path in the images container, `<collection>/<anything>`, not empty. The identity of the image.
-        etag: The blob's ETag when it was read, without quotes; where the host keeps it back, a hash of the content.
+        etag: The blob's ETag when it was read, without quotes.
         modified: The blob's last-modified time, in UTC (blob storage keeps whole seconds).
         model: Name and version of what made the embedding. Vectors of different models are never compared.
         embedding: float32, shape [256], unit length.
@@ -72,6 +72,46 @@ class Feature:
         return collection_of(self.path)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """What is stored of a blob that could not be embedded, in the place of its feature.
+
+    Attributes:
+        path: Blob path in the images container.
+        etag: The blob's ETag when that was found out, without quotes.
+        modified: The blob's last-modified time, in UTC.
+        model: Name and version of what could not embed it.
+        reason: Why, for people.
+        time: When that was found out, in UTC.
+        retry: Whether another try may help: trouble that passes, rather than bytes that are no image.
+    """
+
+    path: str
+    etag: str
+    modified: datetime
+    model: str
+    reason: str
+    time: datetime
+    retry: bool = False
+
+    @property
+    def collection(self) -> str:
+        return collection_of(self.path)
+
+
+class Version(NamedTuple):
+    """Of what state of a blob there is a feature or a failure: enough to tell whether it is up to date."""
+
+    path: str
+    etag: str
+    model: str
+    tags: Mapping[str, str]
+    """Empty for a failure."""
+    failed: bool
+    retry: bool
+    """Whether it is a failure that another try may cure."""
+
+
 class Match(NamedTuple):
     """A feature with its score: cosine similarity to the query, clamped to [-1, 1]; 1 is the same picture."""
 
@@ -80,13 +120,17 @@ class Match(NamedTuple):
 
 
 class FeatureStore(Protocol):
-    """Features by collection. Every method may be called from any thread, and may raise StoreBusy."""
+    """Features by collection; in their place, failures. Of each path there is one of the two, or nothing.
+
+    Every method may be called from any thread, and may raise StoreBusy.
+    """
 
     def upsert(self, feature: Feature) -> bool:
         """Store a feature, unless what is stored is newer or the same.
 
-        Nothing changes when the stored feature of that path has a later `modified`, or the same `modified`, `etag` and
-        `model`. So duplicate and late events are harmless, and a new model replaces the old one's features.
+        Nothing changes when what is stored of that path has a later `modified`, or is a feature with the same
+        `modified`, `etag`, `model` and tags. So duplicate and late events are harmless, a new model replaces the old
+        one's features, and a feature replaces the failure of the same blob.
 
         Returns:
             Whether the feature was written. On return it is durable.
@@ -97,15 +141,33 @@ class FeatureStore(Protocol):
         """
         ...
 
+    def fail(self, failure: Failure) -> bool:
+        """Store a failure in the place of a feature or another failure.
+
+        Nothing changes when what is stored of that path has a later `modified`, or is a feature with the same
+        `modified`, `etag` and `model`: that blob was embedded after all.
+
+        Returns:
+            Whether the failure was written. On return it is durable, and the feature that was there is found no more.
+
+        Raises:
+            ValueError: The path is empty, or a time has no time zone.
+        """
+        ...
+
     def get(self, path: str) -> Feature | None:
         """The feature of one image, or None."""
         ...
 
+    def entry(self, path: str) -> Feature | Failure | None:
+        """What is stored of one blob: its feature, its failure, or None."""
+        ...
+
     def delete(self, path: str, *, until: datetime | None = None) -> bool:
-        """Drop the feature of one image, unless it was modified after `until`.
+        """Drop the feature or the failure of one blob, unless it was modified after `until`.
 
         Returns:
-            Whether a feature was dropped. On return that is durable.
+            Whether there was one that was dropped. On return that is durable.
 
         Raises:
             ValueError: `until` has no time zone.
@@ -149,8 +211,32 @@ class FeatureStore(Protocol):
         """
         ...
 
+    def versions(self, collection: str, *, after: str = "", upto: str | None = None, limit: int) -> list[Version]:
+        """Features and failures of a collection as versions: those with `after` < path <= `upto`, the first `limit`.
+
+        They are ordered by path as this store orders text, which for letters beyond ASCII may differ from store to
+        store. `upto` None has no end. A full answer goes on with `after` = its last path.
+        """
+        ...
+
+    def failures(self, collection: str, *, after: str = "", limit: int = 100) -> list[Failure]:
+        """The failures of a collection, in the order of `versions`: those with path > `after`, the first `limit`."""
+        ...
+
     def counts(self) -> dict[str, dict[str, int]]:
         """How many features there are: `{collection: {model: count}}`, without empty ones."""
+        ...
+
+    def collections(self) -> list[str]:
+        """Names of all collections that hold a feature or a failure, sorted. Some may hold nothing any more."""
+        ...
+
+    def remember(self, name: str, text: str | None) -> None:
+        """Keep a short text under a name, for as long as the store exists; None forgets it. On return it is durable."""
+        ...
+
+    def recall(self, name: str) -> str | None:
+        """The text that was last kept under a name, or None."""
         ...
 
     def close(self) -> None:

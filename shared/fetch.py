@@ -1,7 +1,8 @@
 """Images by url, fetched only from hosts that the app's owner allows.
 
 A url comes from whoever may call the app, so it is treated as hostile: https only, hosts from a list, no address inside
-a private network, every redirect checked like the first url, and bounds on size and time.
+a private network, every redirect checked like the first url, and bounds on size and time. An operator's command may ask
+any host, by plain http too; the rest holds for it as well.
 """
 
 import http.client
@@ -26,24 +27,36 @@ class FetchError(Exception):
     """The url cannot be fetched; the message says why and never holds its query, where tokens are."""
 
 
-def fetch(url: str, *, hosts: Collection[str], max_bytes: int, deadline: Deadline) -> bytes:
+def fetch(
+    url: str,
+    *,
+    hosts: Collection[str] | None,
+    max_bytes: int,
+    deadline: Deadline,
+    plain_http: bool = False,
+    agent: str = "",
+) -> bytes:
     """The bytes behind an https url.
 
     Args:
         url: Absolute; its query may hold a SAS token.
-        hosts: Lower-case host names that may be asked, redirects included.
+        hosts: Lower-case host names that may be asked, redirects included; None: any host.
         max_bytes: The longest answer that is read.
         deadline: When to give up connecting and reading. (How long looking a name up takes is the system's to say; only
             names of allowed hosts are.)
+        plain_http: Whether http urls are fetched too.
+        agent: What to call ourselves (the User-Agent header): some public hosts refuse who does not.
 
     Raises:
         FetchError: Not allowed, not there, too large or too slow.
     """
+    headers = {"Accept": "image/*, application/octet-stream"} | ({"User-Agent": agent} if agent else {})
+    schemes = ("https", "http") if plain_http else ("https",)
     for _ in range(MAX_REDIRECTS + 1):
-        host, port, target = _checked(url, hosts)
+        scheme, host, port, target = _checked(url, hosts, schemes)
         try:
-            with _connection(host, port, _public_address(host, port), deadline) as connection:
-                connection.request("GET", target, headers={"Accept": "image/*, application/octet-stream"})
+            with _connection(scheme, host, port, _public_address(host, port), deadline) as connection:
+                connection.request("GET", target, headers=headers)
                 with connection.getresponse() as response:
                     if response.status not in {301, 302, 303, 307, 308}:
                         return _body(response, host, url, max_bytes, deadline)
@@ -56,18 +69,23 @@ def fetch(url: str, *, hosts: Collection[str], max_bytes: int, deadline: Deadlin
 
 
 @contextmanager
-def _connection(host: str, port: int, address: str, deadline: Deadline) -> Iterator[http.client.HTTPSConnection]:
+def _connection(
+    scheme: str, host: str, port: int, address: str, deadline: Deadline
+) -> Iterator[http.client.HTTPConnection]:
     """A connection to the address that was checked; looking the name up again could give another one."""
-    plain = socket.create_connection((address, port), timeout=max(deadline.remaining(), 0.001))
-    tls = _tls_context()
-    wire = tls.wrap_socket(plain, server_hostname=host, do_handshake_on_connect=False)
+    wire = socket.create_connection((address, port), timeout=max(deadline.remaining(), 0.001))
+    if scheme == "https":
+        wire = _tls_context().wrap_socket(wire, server_hostname=host, do_handshake_on_connect=False)
     # A socket's timeout begins anew with every byte, so a server that drips could hold on for hours.
     alarm = threading.Timer(deadline.remaining(), _cut, (wire,))
     alarm.daemon = True
     alarm.start()
     try:
-        wire.do_handshake()
-        connection = http.client.HTTPSConnection(host, port, context=tls)
+        if isinstance(wire, ssl.SSLSocket):
+            wire.do_handshake()
+            connection: http.client.HTTPConnection = http.client.HTTPSConnection(host, port, context=wire.context)
+        else:
+            connection = http.client.HTTPConnection(host, port)
         connection.sock = wire
         yield connection
     finally:
@@ -75,7 +93,7 @@ def _connection(host: str, port: int, address: str, deadline: Deadline) -> Itera
         wire.close()
 
 
-def _cut(wire: ssl.SSLSocket) -> None:
+def _cut(wire: socket.socket) -> None:
     with suppress(OSError):
         # The plain socket's shutdown: SSLSocket's own takes the TLS state away from the thread that is reading.
         socket.socket.shutdown(wire, socket.SHUT_RDWR)
@@ -93,21 +111,21 @@ def _body(response: http.client.HTTPResponse, host: str, url: str, max_bytes: in
     return body
 
 
-def _checked(url: str, hosts: Collection[str]) -> tuple[str, int, str]:
-    """Host, port and request target of a url that may be asked."""
+def _checked(url: str, hosts: Collection[str] | None, schemes: Collection[str]) -> tuple[str, str, int, str]:
+    """Scheme, host, port and request target of a url that may be asked."""
     try:
         parts = urlsplit(url)
-        host, port = (parts.hostname or "").lower(), parts.port or 443
+        host, port = (parts.hostname or "").lower(), parts.port or (80 if parts.scheme == "http" else 443)
     except ValueError as error:
         raise FetchError("The url cannot be read.") from error
-    if parts.scheme != "https":
-        raise FetchError(f"Only https urls are fetched, not {_shown(url)}.")
+    if parts.scheme not in schemes:
+        raise FetchError(f"Only {' and '.join(schemes)} urls are fetched, not {_shown(url)}.")
     if parts.username is not None or not url.isascii() or not url.isprintable() or " " in url:
         raise FetchError("The url has a user name, a space or a character that must be percent-encoded.")
-    if host not in hosts:
+    if hosts is not None and host not in hosts:
         allowed = ", ".join(sorted(hosts)) or "none"
         raise FetchError(f"The host {host!r} is not one that images may be fetched from (ALLOWED_HOSTS: {allowed}).")
-    return host, port, (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return parts.scheme, host, port, (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
 
 def _public_address(host: str, port: int) -> str:

@@ -22,7 +22,9 @@ class Settings:
     Attributes:
         top: TOPN. Look-alikes in an answer when the caller does not say, 1 to 1000.
         images_container: IMAGES_CONTAINER. The blob container that holds the images.
-        images_account: IMAGES_STORAGE__blobServiceUri. The blob endpoint of its storage account, or "" when unknown.
+        images_connection: IMAGES_STORAGE. The connection string of its storage account, where no identity may sign in.
+        images_account: IMAGES_STORAGE__blobServiceUri, or of the connection string: the account's blob endpoint, or "".
+        images_client_id: IMAGES_STORAGE__clientId. Which identity signs in there, when the app has several.
         allowed_hosts: ALLOWED_HOSTS. Host names, separated by commas, that image urls may name; default: the host of
             `images_account`.
         data_dir: DATA_DIR. The folder of the embedded feature store.
@@ -42,7 +44,9 @@ class Settings:
 
     top: int = 3
     images_container: str = "images"
+    images_connection: str = field(default="", repr=False)
     images_account: str = ""
+    images_client_id: str = ""
     allowed_hosts: frozenset[str] = frozenset()
     data_dir: Path = Path(".local")
     cosmos_endpoint: str = ""
@@ -69,12 +73,15 @@ def read_settings(env: Mapping[str, str]) -> Settings:
         SettingsError: A value cannot be used.
     """
     default = Settings()
-    account = env.get("IMAGES_STORAGE__blobServiceUri", "").rstrip("/")
+    connection = env.get("IMAGES_STORAGE", "")
+    account = (env.get("IMAGES_STORAGE__blobServiceUri") or _blob_endpoint(connection)).rstrip("/")
     hosts = env.get("ALLOWED_HOSTS", "").lower().split(",") if env.get("ALLOWED_HOSTS") else [_host(account)]
     return Settings(
         top=_number(env, "TOPN", default.top, int, 1, 1000),
         images_container=env.get("IMAGES_CONTAINER") or default.images_container,
+        images_connection=connection,
         images_account=account,
+        images_client_id=env.get("IMAGES_STORAGE__clientId", ""),
         allowed_hosts=frozenset(host.strip() for host in hosts if host.strip()),
         data_dir=Path(env.get("DATA_DIR") or default.data_dir),
         cosmos_endpoint=env.get("COSMOS_ENDPOINT", ""),
@@ -125,6 +132,17 @@ def _choice(env: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
     if text not in choices:
         raise SettingsError(f"The setting {name} takes {', '.join(choices)}, not {text!r}.")
     return text
+
+
+def _blob_endpoint(connection: str) -> str:
+    """The blob endpoint that a connection string names, or "" when it is none."""
+    if connection.strip().lower() == "usedevelopmentstorage=true":
+        return "http://127.0.0.1:10000/devstoreaccount1"
+    parts = {name.strip().lower(): value for name, _, value in (part.partition("=") for part in connection.split(";"))}
+    if parts.get("blobendpoint") or not parts.get("accountname"):
+        return parts.get("blobendpoint", "")
+    protocol, suffix = parts.get("defaultendpointsprotocol", "https"), parts.get("endpointsuffix", "core.windows.net")
+    return f"{protocol}://{parts['accountname']}.blob.{suffix}"
 
 
 def _host(url: str) -> str:

@@ -8,7 +8,7 @@ import time
 
 from shared.features import FeatureStore, StoreBusy
 from shared.settings import Settings, SettingsError, in_azure, settings
-from shared.sqlite_store import SqliteFeatureStore
+from shared.sqlite.store import SqliteFeatureStore
 
 log = logging.getLogger(__name__)
 

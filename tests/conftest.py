@@ -10,10 +10,12 @@ import certifi
 import httpx
 import pytest
 from azure.cosmos.exceptions import CosmosResourceNotFoundError
+from azure.storage.blob import ContainerClient
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from shared.settings import Settings
+from tests.servers.azurite import AzuriteServer, azurite
 from tests.servers.cosmos import CosmosServer, Requests, cosmos_server
 from tests.servers.devhost import ROOT, Devhost, running
 
@@ -33,6 +35,34 @@ def cosmos() -> Iterator[CosmosServer]:
         return
     with cosmos_server() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def azurite_server() -> Iterator[AzuriteServer]:
+    with azurite() as server:
+        yield server
+
+
+@pytest.fixture
+def images_settings(azurite_server: AzuriteServer) -> Iterator[Settings]:
+    """Settings for an images container of the test's own."""
+    name = f"images-{uuid.uuid4().hex}"
+    with azurite_server.blobs() as service:
+        service.create_container(name)
+        yield Settings(
+            images_connection=azurite_server.connection_string,
+            images_account=azurite_server.blob_url,
+            images_container=name,
+            max_image_bytes=200_000,
+        )
+        service.delete_container(name)
+
+
+@pytest.fixture
+def images_container(azurite_server: AzuriteServer, images_settings: Settings) -> Iterator[ContainerClient]:
+    """That container."""
+    with azurite_server.blobs() as service:
+        yield service.get_container_client(images_settings.images_container)
 
 
 class LiveAccount(CosmosServer):

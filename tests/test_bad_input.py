@@ -10,7 +10,7 @@ import pytest
 
 from shared import fetch
 from shared.settings import Settings
-from shared.sqlite_store import SqliteFeatureStore
+from shared.sqlite.store import SqliteFeatureStore
 from similarity.skill import answer_similarity
 from tests.pictures import as_base64, encoded, scene, skill_call
 from tests.servers.https import HttpsServer, https_server

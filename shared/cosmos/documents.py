@@ -1,4 +1,4 @@
-"""How a feature looks as a document, and which partition it is in."""
+"""How features and failures look as documents, and which partition they are in."""
 
 import hashlib
 from collections.abc import Iterable, Mapping
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from shared.features import Feature
+from shared.features import Failure, Feature
 
 type Document = dict[str, Any]
 
@@ -40,26 +40,40 @@ def shard_of(identity: str, shards: int) -> int:
     return int(identity[:8], 16) % shards
 
 
-def to_document(feature: Feature, where: str) -> Document:
-    """The document of a feature, in the partition `where`."""
-    return {
-        "id": document_id(feature.path),
-        "partition": where,
-        "path": feature.path,
-        "etag": feature.etag,
-        "modified": to_microseconds(feature.modified),
-        "model": feature.model,
-        # The shortest digits that give the float32 back: 12 bytes a number instead of 20.
-        "embedding": [float(str(value)) for value in feature.embedding],
-        "pixelHash": feature.pixel_hash,
-        "size": feature.size,
-        "tags": dict(feature.tags),
+def to_document(entry: Feature | Failure) -> Document:
+    """The document of a feature or a failure, without its partition.
+
+    Raises:
+        ValueError: A time has no time zone.
+    """
+    common = {
+        "id": document_id(entry.path),
+        "path": entry.path,
+        "etag": entry.etag,
+        "modified": to_microseconds(entry.modified),
         "schema": SCHEMA,
+    }
+    if isinstance(entry, Failure):
+        # One level down, so that it has no model: no query for features meets it.
+        failure = {
+            "model": entry.model,
+            "reason": entry.reason,
+            "time": to_microseconds(entry.time),
+            "retry": entry.retry,
+        }
+        return common | {"failure": failure}
+    return common | {
+        "model": entry.model,
+        # The shortest digits that give the float32 back: 12 bytes a number instead of 20.
+        "embedding": [float(str(value)) for value in entry.embedding],
+        "pixelHash": entry.pixel_hash,
+        "size": entry.size,
+        "tags": dict(entry.tags),
     }
 
 
 def tombstone(deleted: Mapping[str, Any], where: str, until: datetime | None) -> Document:
-    """Stands for a document that was deleted at `until`; it has no model, so no query meets it.
+    """Stands for a document that was deleted at `until`; it is no feature and no failure, so no query meets it.
 
     Without a time it is as old as what it stands for, so that the same blob may come back.
     """
@@ -74,7 +88,14 @@ def tombstone(deleted: Mapping[str, Any], where: str, until: datetime | None) ->
 
 
 def is_tombstone(document: Mapping[str, Any]) -> bool:
-    return "model" not in document
+    return "model" not in document and "failure" not in document
+
+
+def to_entry(document: Mapping[str, Any]) -> Feature | Failure | None:
+    """What a document says of an image: nothing when it is a tombstone."""
+    if is_tombstone(document):
+        return None
+    return to_feature(document) if "model" in document else to_failure(document)
 
 
 def to_feature(document: Mapping[str, Any]) -> Feature:
@@ -82,13 +103,33 @@ def to_feature(document: Mapping[str, Any]) -> Feature:
     return Feature(
         path=document["path"],
         etag=document["etag"],
-        modified=_EPOCH + document["modified"] * _MICROSECOND,
+        modified=_moment(document["modified"]),
         model=document["model"],
         embedding=np.array(document["embedding"], np.float32),
         pixel_hash=document["pixelHash"],
         size=document["size"],
         tags=document["tags"],
     )
+
+
+def to_failure(document: Mapping[str, Any]) -> Failure:
+    """The failure of a document."""
+    failure = document["failure"]
+    return Failure(
+        path=document["path"],
+        etag=document["etag"],
+        modified=_moment(document["modified"]),
+        model=failure["model"],
+        reason=failure["reason"],
+        time=_moment(failure["time"]),
+        retry=failure["retry"],
+    )
+
+
+def in_order(document: Mapping[str, Any]) -> bytes:
+    """What documents are compared by to order them by path as the database does: UTF-16 code units."""
+    path: str = document["path"]
+    return path.encode("utf-16-be", "surrogatepass")
 
 
 def to_microseconds(moment: datetime) -> int:
@@ -102,15 +143,31 @@ def to_microseconds(moment: datetime) -> int:
     return (moment - _EPOCH) // _MICROSECOND
 
 
-def supersedes(feature: Feature, stored: Mapping[str, Any]) -> bool:
-    """Whether a feature may take the place of a stored document (see `FeatureStore.upsert`)."""
-    modified = to_microseconds(feature.modified)
-    if stored.get("schema", SCHEMA) > SCHEMA or stored["modified"] > modified:
+def supersedes(document: Mapping[str, Any], stored: Mapping[str, Any]) -> bool:
+    """Whether a feature or a failure may take the place of a stored document (see `FeatureStore.upsert`)."""
+    if stored.get("schema", SCHEMA) > SCHEMA or stored["modified"] > document["modified"]:
         return False
-    return (stored.get("etag"), stored.get("model"), stored["modified"]) != (feature.etag, feature.model, modified)
+    model = document["model"] if "model" in document else document["failure"]["model"]
+    new = (document["etag"], model, document["modified"])
+    if (stored.get("etag"), stored.get("model"), stored["modified"]) != new:  # only a stored feature has a model
+        return True
+    # Index tags change without a new version of the blob; a failure has none to bring.
+    return "model" in document and bool(document["tags"] != stored["tags"])
 
 
-def newest(documents: Iterable[Document | None]) -> Document | None:
+def newest(copies: Iterable[Document | None]) -> Document | None:
     """Of the copies of one document, the one that counts: the latest, and of equal ones the last."""
-    found = [document for document in documents if document]
+    found = [document for document in copies if document]
     return max(reversed(found), key=lambda document: int(document["modified"]), default=None)
+
+
+def merged(documents: Iterable[Document]) -> list[Document]:
+    """The documents, of several copies of one only that which counts."""
+    found: dict[str, Document] = {}
+    for document in documents:
+        found[document["id"]] = newest([found.get(document["id"]), document]) or document
+    return list(found.values())
+
+
+def _moment(microseconds: int) -> datetime:
+    return _EPOCH + microseconds * _MICROSECOND

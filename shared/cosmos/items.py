@@ -4,6 +4,7 @@ What another process did meanwhile is an answer here, not an error: it is found 
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from azure.core import MatchConditions
@@ -55,3 +56,9 @@ def deleted(container: ContainerProxy, stored: Mapping[str, Any]) -> bool:
     except (CosmosResourceNotFoundError, CosmosAccessConditionFailedError):
         return False
     return True
+
+
+def forget(container: ContainerProxy, identity: str, place: str) -> None:
+    """Delete the document with this id in a partition, whatever it holds, if there is one."""
+    with suppress(CosmosResourceNotFoundError):
+        container.delete_item(identity, place)

@@ -9,6 +9,7 @@ from typing import Any
 from azure.cosmos import ContainerProxy
 
 from shared.cosmos import items
+from shared.cosmos.containers import TIMEOUT
 from shared.cosmos.documents import SCHEMA, document_id, partition, shard_of
 
 PARTITION = "collections"
@@ -26,7 +27,7 @@ class Layout:
         shards: How many partitions its features are in.
         moving_to: How many they are being moved to, or None.
         announced: Whether that move is only announced: readers look in both places, writers still write to the former.
-        models: The models whose features it has held.
+        models: The models that its features and failures have had.
     """
 
     collection: str
@@ -80,7 +81,7 @@ class Layouts:
         return self._remember(layout, begun) if document else layout
 
     def of_writing(self, collection: str, model: str) -> Layout:
-        """The layout of a collection that is about to hold features of a model; that is written down first."""
+        """The layout of a collection that is about to hold something of a model; that is written down first."""
         layout = self.of(collection)
         if model in layout.models:
             return layout
@@ -102,9 +103,9 @@ class Layouts:
 
     def all(self) -> Iterator[Layout]:
         """The layouts of all collections that have ever held something."""
-        for document in self._container.read_all_items():
-            if document["partition"] == PARTITION:
-                yield _layout(document["collection"], document)
+        text = "SELECT * FROM c"
+        for document in self._container.query_items(text, partition_key=PARTITION, timeout=TIMEOUT):
+            yield _layout(document["collection"], document)
 
     def _remember(self, layout: Layout, begun: float) -> Layout:
         with self._lock:

@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any
 
 from shared.bulk import patiently
-from shared.cosmos import items
+from shared.cosmos import entries, items
 from shared.cosmos.containers import TIMEOUT
 from shared.cosmos.documents import Document
 from shared.cosmos.faults import told_plainly
@@ -104,5 +104,5 @@ def _move_one(store: CosmosFeatureStore, layout: Layout, document: Document) -> 
     copy = {name: value for name, value in document.items() if not name.startswith("_")}
     copy["partition"] = layout.place(document["id"])
     with told_plainly():
-        if store.put(copy):
+        if entries.put(store.features, copy):
             items.deleted(store.features, document)

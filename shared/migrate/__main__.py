@@ -14,9 +14,11 @@ from typing import Any
 
 from tqdm import tqdm
 
+from shared.blobs import Blob
 from shared.bulk import upsert_many
 from shared.features import FeatureStore, StoreBusy
-from shared.ingest import Blob, store_feature
+from shared.images import ImageError
+from shared.ingest import feature_of
 from shared.migrate.pickles import PickleError, image_paths
 from shared.settings import Settings, SettingsError, read_settings
 from shared.stores import open_store
@@ -104,8 +106,11 @@ def _import(options: argparse.Namespace, settings: Settings) -> dict[str, Any]:
     with closing(_store(options.target, settings)) as store, _bar(options.collection, len(found)) as bar:
         for name, file in found.items():
             path = f"{options.collection}/{name}"
-            written += store_feature(_blob(path, file), store, settings)
-            skipped += store.get(path) is None
+            try:
+                written += store.upsert(feature_of(_blob(path, file), settings))
+            except ImageError as error:
+                tqdm.write(f"skipped {path}: {error}", file=sys.stderr)
+                skipped += 1
             bar.update(1)
     return {
         "collection": options.collection,
@@ -132,11 +137,8 @@ def _locate(wanted: list[str], folder: Path) -> tuple[dict[str, Path], list[str]
 
 def _blob(path: str, file: Path) -> Blob:
     data = file.read_bytes()
-    properties = {
-        "ETag": hashlib.sha256(data).hexdigest()[:32],
-        "LastModified": datetime.fromtimestamp(file.stat().st_mtime, UTC).isoformat(),
-    }
-    return Blob(path=path, data=data, properties=properties, metadata={})
+    modified = datetime.fromtimestamp(int(file.stat().st_mtime), UTC)
+    return Blob(path=path, etag=hashlib.sha256(data).hexdigest()[:32], modified=modified, tags={}, data=data)
 
 
 def _bar(name: str, total: int) -> "tqdm[Any]":

@@ -6,11 +6,17 @@ import sys
 from datetime import UTC, datetime
 from itertools import groupby
 
-from tests.bench import cosmos, images, serving, store
+from tests.bench import cosmos, images, ingest, serving, store
 from tests.bench.measure import Figure, machine
 from tests.servers.devhost import ROOT
 
-PARTS = {"images": images.figures, "serving": serving.figures, "store": store.figures, "cosmos": cosmos.figures}
+PARTS = {
+    "images": images.figures,
+    "serving": serving.figures,
+    "ingest": ingest.figures,
+    "store": store.figures,
+    "cosmos": cosmos.figures,
+}
 
 
 def main() -> int:

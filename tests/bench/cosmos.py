@@ -13,7 +13,7 @@ from shared.bulk import upsert_many
 from shared.cosmos.store import CosmosFeatureStore
 from shared.features import Feature, FeatureStore
 from shared.settings import Settings
-from shared.sqlite_store import SqliteFeatureStore
+from shared.sqlite.store import SqliteFeatureStore
 from tests.bench.measure import Figure, compare, seconds
 from tests.bench.serving import ENV, start
 from tests.bench.store import unit_vectors

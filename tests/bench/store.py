@@ -13,7 +13,7 @@ import faiss
 import numpy as np
 
 from shared.features import DIMENSIONS, Vector
-from shared.sqlite_store import SqliteFeatureStore
+from shared.sqlite.store import SqliteFeatureStore
 from tests.bench.measure import Figure, compare, seconds
 from tests.servers.devhost import ROOT
 
@@ -63,7 +63,7 @@ def _held(file: Path) -> int:
     """Bytes that a process which has done nothing else grows by when it asks the store for the first time."""
     script = """
 import sys, pathlib, numpy, psutil
-from shared.sqlite_store import SqliteFeatureStore
+from shared.sqlite.store import SqliteFeatureStore
 store = SqliteFeatureStore(pathlib.Path(sys.argv[1]))
 vector = numpy.eye(1, 256, dtype=numpy.float32)[0]
 store.nearest("nowhere", vector, model="m", top=10)

@@ -1,7 +1,8 @@
 """What every `FeatureStore` must do.
 
-A test module of a store subclasses `FeatureStoreConformance` and gives it the fixture `store`: an empty one. Names
-that start with `Test` are only the subclasses', so nothing here runs by itself.
+A test module of a store subclasses `FeatureStoreConformance` and `EntryConformance` (in `entry_conformance`) and gives
+them the fixture `store`: an empty one. Names that start with `Test` are only the subclasses', so nothing here runs by
+itself.
 """
 
 import itertools
@@ -201,7 +202,7 @@ class FeatureStoreConformance:
     def test_guard(self, store: FeatureStore, etag: str, later: float, model: str, written: bool) -> None:
         before = feature_of(etag="0x1", model="backbone-1", tags={"v": "1"})
         modified = NOON + timedelta(seconds=later)
-        after = feature_of(etag=etag, modified=modified, model=model, embedding=vector_of(0, 1), tags={"v": "2"})
+        after = feature_of(etag=etag, modified=modified, model=model, embedding=vector_of(0, 1), tags={"v": "1"})
         assert store.upsert(before)
         assert store.upsert(after) is written
         left = after if written else before

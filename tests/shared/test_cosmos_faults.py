@@ -2,7 +2,7 @@
 
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
@@ -17,13 +17,13 @@ from shared.bulk import TRIES, upsert_many
 from shared.cosmos.containers import indexing_policy
 from shared.cosmos.store import CosmosFeatureStore
 from shared.embedding import embed_bytes
-from shared.features import StoreBusy
-from shared.ingest import Blob, store_feature
+from shared.features import Failure, Feature, StoreBusy
 from shared.settings import Settings, SettingsError
 from shared.stores import open_store
 from similarity.skill import answer_similarity
 from tests.pictures import as_base64, encoded, skill_call, stripes
 from tests.servers.cosmos import CosmosServer
+from tests.shared.entry_conformance import failure_of, put, same
 from tests.shared.store_conformance import MODEL, NOON, feature_of, random_vectors, vector_of
 
 
@@ -184,20 +184,36 @@ def test_three_seconds_in_the_middle_of_a_batch_only_take_their_time(
     assert all(value["errors"] is None for value in body["values"])
 
 
+@pytest.mark.parametrize("entry", [feature_of(), failure_of()], ids=["feature", "failure"])
 @pytest.mark.parametrize("kind", ["429", "503", "drop"])
-def test_the_blob_trigger_never_loses_a_write(store: CosmosFeatureStore, cosmos: CosmosServer, kind: Any) -> None:
-    blob = Blob(
-        path="dogs/a.png",
-        data=encoded(stripes(0)),
-        properties={"LastModified": NOON.isoformat()},
-        metadata={},
-    )
+def test_no_write_is_lost_unnoticed(
+    store: CosmosFeatureStore, cosmos: CosmosServer, kind: Any, entry: Feature | Failure
+) -> None:
     cosmos.fault(kind, times=-1, operation="create")
-    with pytest.raises(StoreBusy):  # the host tries again
-        store_feature(blob, store, Settings())
+    with pytest.raises(StoreBusy):  # who asked tries again
+        put(store, entry)
     cosmos.clear()
-    assert store_feature(blob, store, Settings())
-    assert store.get("dogs/a.png")
+    assert put(store, entry)
+    assert same(store.entry(entry.path)) == same(entry)
+
+
+@pytest.mark.parametrize("operation", ["query", "read", "upsert", "delete"])
+def test_what_is_throttled_for_good_is_busy(store: CosmosFeatureStore, cosmos: CosmosServer, operation: Any) -> None:
+    store.fail(failure_of())
+    store.remember("run", "half done")
+    uses: dict[str, list[Callable[[], object]]] = {
+        "query": [lambda: store.versions("dogs", limit=9), lambda: store.failures("dogs"), store.collections],
+        "read": [lambda: store.entry("dogs/a.jpg"), lambda: store.recall("run")],
+        "upsert": [lambda: store.remember("run", "done")],
+        "delete": [lambda: store.remember("run", None), lambda: store.delete("dogs/a.jpg")],
+    }
+    cosmos.fault("503", times=-1, operation=operation)
+    for use in uses[operation]:
+        with pytest.raises(StoreBusy):
+            use()
+    cosmos.clear()
+    assert store.failures("dogs") == [failure_of()]
+    assert store.recall("run") == "half done"
 
 
 def test_a_write_whose_answer_was_lost_counts_once(store: CosmosFeatureStore, cosmos: CosmosServer) -> None:

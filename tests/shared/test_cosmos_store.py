@@ -3,10 +3,11 @@
 import itertools
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,12 +21,11 @@ from shared.cosmos.documents import Document, partition, to_document
 from shared.cosmos.layout import Layout, Layouts
 from shared.cosmos.move import _move_all, move
 from shared.cosmos.store import CosmosFeatureStore
-from shared.features import FeatureStore
-from shared.ingest import Blob, store_feature
+from shared.features import Failure, Feature, FeatureStore
 from shared.settings import Settings
-from shared.sqlite_store import SqliteFeatureStore
-from tests.pictures import encoded, stripes
+from shared.sqlite.store import SqliteFeatureStore
 from tests.servers.cosmos import CosmosServer
+from tests.shared.entry_conformance import EntryConformance, check_holds, failure_of, put, same
 from tests.shared.store_conformance import (
     MODEL,
     FeatureStoreConformance,
@@ -42,7 +42,7 @@ def store(cosmos_settings: Settings) -> Iterator[CosmosFeatureStore]:
     store.close()
 
 
-class TestCosmosFeatureStore(FeatureStoreConformance):
+class TestCosmosFeatureStore(FeatureStoreConformance, EntryConformance):
     """What every store must do."""
 
 
@@ -68,8 +68,10 @@ class AnnouncedLayouts(MovingLayouts):
     announced = True
 
 
-class TestCosmosFeatureStoreOnTheMove(FeatureStoreConformance):
+class TestCosmosFeatureStoreOnTheMove(FeatureStoreConformance, EntryConformance):
     """The same, while every collection moves: announced, and begun."""
+
+    remembers_deletions = True
 
     @pytest.fixture(params=[AnnouncedLayouts, MovingLayouts])
     def store(
@@ -93,8 +95,8 @@ class TestCosmosFeatureStoreOnTheMove(FeatureStoreConformance):
 def three(cosmos_settings: Settings, store: CosmosFeatureStore) -> Iterator[list[CosmosFeatureStore]]:
     """Processes that know of a move more or less: not yet, that it is announced, and that it has begun."""
     stores = [store, CosmosFeatureStore(cosmos_settings), CosmosFeatureStore(cosmos_settings)]
-    for number in range(12):
-        store.upsert(feature_of(f"dogs/{number}", embedding=random_vectors(12)[number]))
+    for number in range(6):
+        store.upsert(feature_of(f"dogs/{number}", embedding=random_vectors(6)[number]))
     base = store.layouts.of("dogs")
     layouts = [base, replace(base, moving_to=3, announced=True), replace(base, moving_to=3)]
     for one, layout in zip(stores, layouts, strict=True):
@@ -113,38 +115,62 @@ def settle(store: CosmosFeatureStore) -> None:
 
 LATER = feature_of("dogs/5", etag="0x2", modified=feature_of().modified + timedelta(seconds=2))
 LATEST = feature_of("dogs/5", etag="0x3", modified=feature_of().modified + timedelta(seconds=3))
+FAILED = failure_of("dogs/5", etag="0x3", modified=LATEST.modified)
+FAILED_BEFORE = failure_of("dogs/5", etag="0x2", modified=LATER.modified)
+AT_THE_SAME_TIME = feature_of("dogs/5", etag="0x4", modified=LATER.modified)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(LATER, LATEST), (LATER, FAILED), (FAILED_BEFORE, LATEST), (FAILED_BEFORE, LATER)],
+    ids=["feature", "failure", "feature over failure", "feature over its own failure"],
+)
+@pytest.mark.parametrize(("first", "second"), [(0, 1), (1, 0), (1, 2), (2, 1)])
+def test_the_later_write_counts_whatever_its_writer_knew(
+    three: list[CosmosFeatureStore],
+    first: int,
+    second: int,
+    before: Feature | Failure,
+    after: Feature | Failure,
+) -> None:
+    others = [feature for block in three[0].scan("dogs") for feature in block if feature.path != "dogs/5"]
+    assert put(three[first], before)
+    assert put(three[second], after)
+    for reader in (three[1], three[2]):
+        check_holds(reader, "dogs", [*others, after])
+    settle(three[2])
+    assert [path for path, _ in all_documents(three[2])].count("dogs/5") == 1
+    check_holds(three[2], "dogs", [*others, after])
 
 
 @pytest.mark.parametrize(("first", "second"), [(0, 1), (1, 0), (1, 2), (2, 1)])
-def test_the_later_write_counts_whatever_its_writer_knew(
+def test_of_two_writes_of_one_second_the_later_one_counts(
     three: list[CosmosFeatureStore], first: int, second: int
 ) -> None:
     assert three[first].upsert(LATER)
-    assert three[second].upsert(LATEST)
-    for reader in (three[1], three[2]):
-        got = reader.get("dogs/5")
-        assert got
-        assert got.etag == "0x3"
-    settle(three[2])
-    assert [path for path, _ in all_documents(three[2])].count("dogs/5") == 1
-    got = three[2].get("dogs/5")
-    assert got
-    assert got.etag == "0x3"
+    assert three[second].upsert(AT_THE_SAME_TIME)
+    for _ in range(2):
+        for reader in (three[1], three[2]):
+            assert same(reader.get("dogs/5")) == same(AT_THE_SAME_TIME)
+        settle(three[2])
 
 
+@pytest.mark.parametrize("entry", [LATER, FAILED_BEFORE], ids=["feature", "failure"])
 @pytest.mark.parametrize(("writer", "deleter"), [(0, 1), (1, 0), (1, 2), (2, 1)])
 def test_a_deletion_counts_whatever_its_process_knew(
-    three: list[CosmosFeatureStore], writer: int, deleter: int
+    three: list[CosmosFeatureStore], writer: int, deleter: int, entry: Feature | Failure
 ) -> None:
-    assert three[writer].upsert(LATER)
+    assert put(three[writer], entry)
     assert three[deleter].delete("dogs/5")
     for reader in (three[1], three[2]):
-        assert reader.get("dogs/5") is None
+        assert reader.entry("dogs/5") is None
+        assert "dogs/5" not in [version.path for version in reader.versions("dogs", limit=99)]
+        assert reader.failures("dogs") == []
         found = reader.nearest("dogs", vector_of(1), model=MODEL, top=99)
         assert "dogs/5" not in [match.feature.path for match in found]
     settle(three[2])
     assert "dogs/5" not in [path for path, _ in all_documents(three[2])]
-    assert three[2].upsert(LATER)  # it may come back
+    assert put(three[2], entry)  # it may come back
 
 
 @pytest.mark.parametrize("writer", [0, 1, 2])
@@ -152,8 +178,9 @@ def test_no_image_is_out_of_sight_for_a_neighbour_in_time(three: list[CosmosFeat
     """A process knows of a step at most one step later than another one."""
     three[writer].upsert(LATER)
     for reader in three[max(0, writer - 1) : writer + 2]:
-        assert sum(len(block) for block in reader.scan("dogs", block=5)) == 12
-        assert len(reader.nearest("dogs", vector_of(1), model=MODEL, top=99)) == 12
+        assert sum(len(block) for block in reader.scan("dogs", block=4)) == 6
+        assert len(reader.nearest("dogs", vector_of(1), model=MODEL, top=99)) == 6
+        assert len(reader.versions("dogs", limit=99)) == 6
         assert reader.get("dogs/5")
 
 
@@ -178,7 +205,8 @@ def test_a_document_is_small() -> None:
     sizes = [
         len(
             json.dumps(
-                to_document(feature_of("collection/folder/photo-0001.jpg", embedding=vector), "collection"),
+                to_document(feature_of("collection/folder/photo-0001.jpg", embedding=vector))
+                | {"partition": "collection"},
                 separators=(",", ":"),  # as the SDK sends it
             )
         )
@@ -191,8 +219,10 @@ NOW = feature_of().modified
 
 
 def all_documents(store: CosmosFeatureStore) -> list[tuple[str, str]]:
-    """Path and partition of every feature in the container."""
-    return sorted((one["path"], one["partition"]) for one in store.features.read_all_items() if "model" in one)
+    """Path and partition of every feature and failure in the container."""
+    return sorted(
+        (one["path"], one["partition"]) for one in store.features.read_all_items() if "model" in one or "failure" in one
+    )
 
 
 def test_a_new_image_is_one_write_and_a_query_is_one_request(store: CosmosFeatureStore, cosmos: CosmosServer) -> None:
@@ -204,6 +234,48 @@ def test_a_new_image_is_one_write_and_a_query_is_one_request(store: CosmosFeatur
     assert len(store.nearest("dogs", vector_of(1), model=MODEL, top=1)) == 1
     (request,) = cosmos.requests().items()
     assert (request.operation, request.partition) == ("query", '["dogs"]')
+
+
+def test_a_new_failure_is_one_write_and_a_page_of_versions_one_query(
+    store: CosmosFeatureStore, cosmos: CosmosServer
+) -> None:
+    store.upsert(feature_of("dogs/first.jpg"))
+    uses: list[tuple[Callable[[], object], list[str]]] = [
+        (lambda: store.entry("dogs/second.jpg"), ["read"]),
+        (lambda: store.fail(failure_of("dogs/second.jpg")), ["create"]),
+        (lambda: store.versions("dogs", limit=500), ["query"]),
+        (lambda: store.failures("dogs"), ["query"]),
+        (lambda: store.upsert(feature_of("dogs/second.jpg")), ["create", "read", "replace"]),
+    ]
+    for use, operations in uses:
+        cosmos.clear()
+        use()
+        assert [request.operation for request in cosmos.requests().items()] == operations
+
+
+def test_versions_carry_no_vectors(store: CosmosFeatureStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A million of them are read to compare a container with the store."""
+    store.upsert(feature_of(tags={"kind": "dog"}))
+    store.fail(failure_of("dogs/b", reason="x" * 10_000))
+    rows: list[Document] = []
+    ask = store._ask_in
+
+    def kept(*query: Any) -> list[list[Document]]:
+        answer = ask(*query)
+        rows.extend(row for some in answer for row in some)
+        return answer
+
+    monkeypatch.setattr(store, "_ask_in", kept)
+    assert len(store.versions("dogs", limit=9)) == 2
+    assert len(json.dumps(rows)) < 500
+
+
+def test_the_texts_of_one_process_are_known_to_another(store: CosmosFeatureStore, cosmos_settings: Settings) -> None:
+    store.remember("run", "half done")
+    other = CosmosFeatureStore(cosmos_settings)
+    assert other.recall("run") == "half done"
+    assert other.collections() == []
+    other.close()
 
 
 @pytest.mark.parametrize("name", ["dogs~03", "~", "dogs~~", "a b", "é 😀", "'", '"', "%", "x" * 200])
@@ -235,13 +307,19 @@ def test_a_move_loses_and_doubles_nothing(store: CosmosFeatureStore) -> None:
     features = [feature_of(f"dogs/{n}", embedding=vector) for n, vector in enumerate(random_vectors(60))]
     for feature in features:
         store.upsert(feature)
+    failures = [failure_of(f"dogs/f{n}", retry=n % 2 == 0) for n in range(20)]
+    for failure in failures:
+        store.fail(failure)
     store.upsert(feature_of("cats/a"))
+    paths = sorted([*(feature.path for feature in features), *(failure.path for failure in failures)])
     query = random_vectors(1, seed=5)[0]
     before = [(match.feature.path, match.score) for match in store.nearest("dogs", query, model=MODEL, top=7)]
     for shards, places in ((3, 3), (3, 3), (4, 4), (2, 2), (1, 1)):
         moved(store, shards)
         documents = all_documents(store)
-        assert [path for path, _ in documents] == sorted(["cats/a", *(feature.path for feature in features)])
+        assert [path for path, _ in documents] == ["cats/a", *paths]
+        assert [version.path for version in store.versions("dogs", limit=99)] == paths
+        assert sorted(store.failures("dogs"), key=lambda one: int(one.path[6:])) == failures
         assert len({place for path, place in documents if path.startswith("dogs")}) == places
         assert [(m.feature.path, m.score) for m in store.nearest("dogs", query, model=MODEL, top=7)] == before
         assert store.counts() == {"dogs": {MODEL: 60}, "cats": {MODEL: 1}}
@@ -251,9 +329,11 @@ def test_a_move_loses_and_doubles_nothing(store: CosmosFeatureStore) -> None:
 def test_while_a_collection_moves_everything_is_right(store: CosmosFeatureStore) -> None:
     """Other writers and readers work at every step of the move; the store must answer as if nothing moved."""
     vectors = random_vectors(24)
-    expected = {f"dogs/{n}": feature_of(f"dogs/{n}", embedding=vector) for n, vector in enumerate(vectors)}
-    for feature in expected.values():
-        store.upsert(feature)
+    expected: dict[str, Feature | Failure] = {
+        f"dogs/{n}": feature_of(f"dogs/{n}", embedding=vector) for n, vector in enumerate(vectors)
+    }
+    for entry in expected.values():
+        put(store, entry)
     other = CosmosFeatureStore(store.settings)
     other.layouts.seconds = 0  # sees every change of a layout at once
     store.layouts.seconds = 0
@@ -262,24 +342,21 @@ def test_while_a_collection_moves_everything_is_right(store: CosmosFeatureStore)
     def meanwhile(_moved: int) -> None:
         step = next(steps)
         path = f"dogs/{step % 24}"
-        if step % 3 == 0 and path in expected:
+        if step % 4 == 0 and path in expected:
             assert other.delete(path)
             del expected[path]
-        elif step % 3 == 1:
+        elif step % 4 == 2 and path in expected:
+            failed = failure_of(path, etag=f"0xbad{step}", modified=NOW + timedelta(seconds=step))
+            assert other.fail(failed)
+            expected[path] = failed
+        elif step % 4 == 1:
             newer = feature_of(
                 path, etag=f"0xnew{step}", modified=NOW + timedelta(seconds=step), embedding=vectors[-step]
             )
             assert other.upsert(newer)
             expected[path] = newer
             assert not other.upsert(feature_of(path, etag="0xold", modified=NOW - timedelta(seconds=1)))
-        seen = {feature.path: feature.etag for block in other.scan("dogs", block=9) for feature in block}
-        assert seen == {path: feature.etag for path, feature in expected.items()}
-        found = other.nearest("dogs", vectors[step % 24], model=MODEL, top=99)
-        assert sorted(match.feature.path for match in found) == sorted(expected)
-        for known in expected.values():
-            got = other.get(known.path)
-            assert got
-            assert got.etag == known.etag
+        check_holds(other, "dogs", expected.values())
 
     move(store, "dogs", 4, progress=meanwhile, sleep=lambda _: None)
     assert next(steps) > 10
@@ -325,17 +402,3 @@ def test_both_stores_answer_alike(store: CosmosFeatureStore, seed: int, count: i
                 assert [match.feature.path for match in ours] == [match.feature.path for match in theirs]
                 assert [match.score for match in ours] == pytest.approx([match.score for match in theirs], abs=1e-6)
         embedded.close()
-
-
-def test_a_new_blob_is_one_write(store: CosmosFeatureStore, cosmos: CosmosServer) -> None:
-    def blob(name: str) -> Blob:
-        properties = {"LastModified": NOW.isoformat()}
-        return Blob(path=f"dogs/{name}", data=encoded(stripes(0)), properties=properties, metadata={})
-
-    store_feature(blob("first.png"), store, Settings())
-    cosmos.clear()
-    store_feature(blob("second.png"), store, Settings())
-    assert [request.operation for request in cosmos.requests().items()] == ["read", "create"]
-    cosmos.clear()
-    store_feature(blob("second.png"), store, Settings())
-    assert [request.operation for request in cosmos.requests().items()] == ["read"]

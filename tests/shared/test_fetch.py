@@ -4,8 +4,13 @@ The server's own address is private, as every address on this machine is. So two
 which certificates are trusted, and that 127.0.0.1 counts as public.
 """
 
+import socket
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
+from email.message import Message
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -72,6 +77,95 @@ def test_an_allowed_name_with_a_private_address_is_refused(server: HttpsServer) 
 def test_without_the_test_s_exception_loopback_is_refused(running: HttpsServer) -> None:
     with pytest.raises(FetchError, match="inside a private network"):
         get(f"{running.url}/photo.jpg")
+
+
+def open_get(url: str, *, plain_http: bool = True, agent: str = "") -> bytes:
+    """A fetch of an operator's command: from any host."""
+    return fetch(url, hosts=None, max_bytes=10**6, deadline=Deadline(20), plain_http=plain_http, agent=agent)
+
+
+@pytest.fixture
+def plain(server: HttpsServer) -> Iterator[tuple[str, list[Message]]]:
+    """A server without TLS: its url, and the headers of each request. /to-tls redirects to the other, /drip drips."""
+    asked: list[Message] = []
+    stop = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.headers)
+            self.send_response(302 if self.path == "/to-tls" else 200)
+            self.send_header("Location", f"{server.url}/photo.jpg")
+            self.send_header("Content-Length", "100" if self.path == "/drip" else "5")
+            self.end_headers()
+            with suppress(OSError):
+                while self.path == "/drip" and not stop.wait(0.05):
+                    self.wfile.write(b"x")
+                self.wfile.write(b"plain")
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is the base class's
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield f"http://127.0.0.1:{running.server_address[1]}", asked
+        stop.set()
+        running.shutdown()
+        thread.join()
+
+
+def test_plain_http_is_fetched_when_the_caller_says_so(server: HttpsServer, plain: tuple[str, list[Message]]) -> None:
+    url, asked = plain
+    assert open_get(f"{url}/x", agent="tests (someone)") == b"plain"
+    assert asked[0]["User-Agent"] == "tests (someone)"
+    assert asked[0]["Host"] == url.removeprefix("http://")
+    assert open_get(f"{url}/to-tls") == PHOTO
+    assert open_get(f"{server.url}/redirect?{url}/x") == b"plain"
+    assert asked[-1]["User-Agent"] is None
+    with pytest.raises(FetchError, match="Only https urls"):
+        open_get(f"{url}/x", plain_http=False)
+    with pytest.raises(FetchError, match="Only https urls"):
+        get(f"{server.url}/redirect?{url}/x")
+    assert len(asked) == 3
+
+
+def test_the_port_is_the_scheme_s_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, int]] = []
+
+    def no_connection(address: tuple[str, int], **_: object) -> socket.socket:
+        asked.append(address)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(socket, "create_connection", no_connection)
+    for url in ("http://8.8.8.8/x", "https://8.8.8.8/x", "http://8.8.8.8:81/x"):
+        with pytest.raises(FetchError, match="could not be fetched"):
+            open_get(url)
+    assert asked == [("8.8.8.8", 80), ("8.8.8.8", 443), ("8.8.8.8", 81)]
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("http://169.254.169.254/latest", "inside a private network"),
+        ("http://2130706434/", "inside a private network"),
+        ("https://10.0.0.1/x", "inside a private network"),
+        ("ftp://127.0.0.1/x", "Only https and http urls"),
+        ("https://no-such-host.invalid/", "no address"),
+        (f"https://{'a' * 70}.invalid/", "could not be fetched"),  # no name of a host is that long
+        ("http://user:secret@127.0.0.1/x", "user name"),
+    ],
+)
+def test_any_host_is_still_no_private_one(server: HttpsServer, url: str, reason: str) -> None:
+    for asked in (url, f"{server.url}/redirect?{url}"):
+        with pytest.raises(FetchError, match=reason):
+            open_get(asked)
+    with pytest.raises(FetchError, match="no address"):
+        open_get("https:///x")
+
+
+def test_a_plain_server_that_does_not_end_is_left(plain: tuple[str, list[Message]]) -> None:
+    with pytest.raises(FetchError, match="in time"):
+        fetch(f"{plain[0]}/drip", hosts=None, max_bytes=10**6, deadline=Deadline(0.4), plain_http=True)
 
 
 def test_redirects_in_a_circle_end(server: HttpsServer) -> None:

@@ -8,7 +8,7 @@ import pytest
 from shared import backbone, health
 from shared.features import FeatureStore, StoreBusy
 from shared.settings import SettingsError
-from shared.sqlite_store import SqliteFeatureStore
+from shared.sqlite.store import SqliteFeatureStore
 from tests.shared.store_conformance import feature_of
 
 

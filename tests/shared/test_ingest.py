@@ -1,23 +1,34 @@
-from collections.abc import Iterator
+"""One current feature for each image, whatever the events say: on a real container, with the real network."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from azure.storage.blob import ContainerClient
 
-from shared import backbone
+from shared import backbone, ingest
+from shared.blobs import Blob, read_blob, version_of
+from shared.cosmos.store import CosmosFeatureStore
 from shared.embedding import embed_bytes
+from shared.features import Failure, Feature, StoreBusy
 from shared.images import perceptual_hash
-from shared.ingest import Blob, drop_feature, store_feature
+from shared.ingest import feature_of, note_given_up, paths_in_event, sync_blob
 from shared.settings import Settings
-from shared.sqlite_store import SqliteFeatureStore
+from shared.sqlite.store import SqliteFeatureStore
 from tests.pictures import encoded, scene, stripes
+from tests.servers.cosmos import CosmosServer
 
-SETTINGS = Settings(max_image_bytes=200_000)
-NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
-PHOTO = encoded(scene(), "JPEG")
-SUBJECT = "/blobServices/default/containers/images/blobs/dogs/rex.jpg"
+PHOTO = encoded(scene(size=(64, 48)), "JPEG")
+OTHER = encoded(stripes(0), "PNG")
+REX = "dogs/rex.jpg"
 
 
 @pytest.fixture
@@ -27,100 +38,340 @@ def store(tmp_path: Path) -> Iterator[SqliteFeatureStore]:
     store.close()
 
 
-def blob(data: bytes = PHOTO, etag: str = "0x1", modified: datetime = NOON) -> Blob:
-    return Blob(
-        path="dogs/rex.jpg",
-        data=data,
-        properties={"ETag": f'"{etag}"', "LastModified": modified.isoformat()},
-        metadata={"caption": "Rex"},
-    )
+@pytest.fixture
+def put(images_container: ContainerClient) -> Callable[..., str]:
+    def put(path: str, data: bytes, **options: Any) -> str:
+        return str(images_container.upload_blob(path, data, overwrite=True, **options).get_blob_properties().etag)
+
+    return put
 
 
-def test_a_feature_says_all_about_its_blob(store: SqliteFeatureStore) -> None:
-    assert store_feature(blob(), store, SETTINGS)
-    feature = store.get("dogs/rex.jpg")
+def stored_etag(store: SqliteFeatureStore, path: str = REX) -> str | None:
+    feature = store.get(path)
+    return f'"{feature.etag}"' if feature else None
+
+
+def test_a_feature_says_all_about_its_blob(
+    store: SqliteFeatureStore, images_settings: Settings, put: Callable[..., str]
+) -> None:
+    etag = put(REX, PHOTO, metadata={"caption": "Rex"}, tags={"kind": "dog"})
+    assert sync_blob(REX, store, images_settings) == "embedded"
+    feature, version = store.get(REX), version_of(REX, images_settings)
     assert feature
-    embedded = embed_bytes(PHOTO, SETTINGS)
-    assert (feature.etag, feature.modified, feature.model) == ("0x1", NOON, backbone.MODEL)
-    assert (feature.size, feature.tags) == (len(PHOTO), {"caption": "Rex"})
+    assert version
+    embedded = embed_bytes(PHOTO, images_settings)
+    assert (f'"{feature.etag}"', feature.modified, feature.model) == (etag, version[1], backbone.MODEL)
+    assert (feature.size, feature.tags) == (len(PHOTO), {"caption": "Rex", "kind": "dog"})
     assert feature.pixel_hash == perceptual_hash(embedded.image)
     assert np.array_equal(feature.embedding, embedded.vector)
 
 
-def test_a_repeated_event_does_nothing_and_does_not_even_decode(store: SqliteFeatureStore) -> None:
-    assert store_feature(blob(), store, SETTINGS)
-    assert not store_feature(replace(blob(), data=b"would fail"), store, SETTINGS)
-    assert store.get("dogs/rex.jpg")
-
-
-def test_a_changed_blob_replaces_its_feature_and_a_late_event_does_not(store: SqliteFeatureStore) -> None:
-    newer = blob(encoded(stripes(0)), "0x2", NOON + timedelta(seconds=1))
-    assert store_feature(newer, store, SETTINGS)
-    assert not store_feature(blob(), store, SETTINGS)
-    feature = store.get("dogs/rex.jpg")
-    assert feature
-    assert feature.etag == "0x2"
-
-
-@pytest.mark.parametrize(("data", "reason"), [(b"text", "known format"), (PHOTO[:500], "damaged"), (b"", "0 bytes")])
-def test_what_is_no_image_is_skipped_with_a_reason(
-    store: SqliteFeatureStore, caplog: pytest.LogCaptureFixture, data: bytes, reason: str
+def test_events_only_say_where_to_look(
+    store: SqliteFeatureStore, images_settings: Settings, images_container: ContainerClient, put: Callable[..., str]
 ) -> None:
-    assert not store_feature(blob(data), store, SETTINGS)
+    """Repeated, late and made-up events change nothing; created and deleted mean the same."""
+    put(REX, PHOTO)
+    assert sync_blob(REX, store, images_settings) == "embedded"
+    assert sync_blob(REX, store, images_settings) == "current"
+    etag = put(REX, OTHER)
+    assert sync_blob(REX, store, images_settings) == "embedded"
+    assert stored_etag(store) == etag
+    images_container.delete_blob(REX)
+    assert sync_blob(REX, store, images_settings) == "dropped"
+    assert sync_blob(REX, store, images_settings) == "current"
+    assert store.get(REX) is None
     assert store.counts() == {}
-    assert "skipped dogs/rex.jpg" in caplog.text
-    assert reason in caplog.text
-
-
-def test_what_is_too_large_is_skipped(store: SqliteFeatureStore, caplog: pytest.LogCaptureFixture) -> None:
-    assert not store_feature(blob(bytes(200_001)), store, SETTINGS)
-    assert "MAX_IMAGE_MB = 0.2" in caplog.text
-
-
-@pytest.mark.parametrize("data", [b"now it is text", bytes(200_001)])
-def test_a_picture_overwritten_by_something_else_is_not_found_any_more(store: SqliteFeatureStore, data: bytes) -> None:
-    assert store_feature(blob(), store, SETTINGS)
-    assert store_feature(blob(data, "0x2", NOON + timedelta(seconds=1)), store, SETTINGS)
-    assert store.get("dogs/rex.jpg") is None
-
-
-def test_the_same_content_uploaded_later_has_the_later_time_and_tags(store: SqliteFeatureStore) -> None:
-    """Deleted and uploaded again with the same bytes: the late event of that deletion must not drop it."""
-    assert store_feature(blob(), store, SETTINGS)
-    again = replace(blob(modified=NOON + timedelta(seconds=20)), metadata={"caption": "Rex again"})
-    assert store_feature(again, store, SETTINGS)
-    assert not drop_feature(SUBJECT, NOON + timedelta(seconds=10), store, SETTINGS)
-    feature = store.get("dogs/rex.jpg")
-    assert feature
-    assert feature.tags == {"caption": "Rex again"}
-    assert np.array_equal(feature.embedding, embed_bytes(PHOTO, SETTINGS).vector)
-
-
-def test_without_a_usable_etag_the_content_is_the_version(store: SqliteFeatureStore) -> None:
-    odd = replace(blob(), properties={"ETag": {}, "LastModified": NOON.isoformat()})
-    assert store_feature(odd, store, SETTINGS)
-    assert not store_feature(odd, store, SETTINGS)
-    assert store_feature(replace(odd, data=encoded(stripes(0))), store, SETTINGS)
-
-
-def test_a_deleted_blob_takes_its_feature_along(store: SqliteFeatureStore) -> None:
-    store_feature(blob(), store, SETTINGS)
-    assert drop_feature(SUBJECT, NOON + timedelta(seconds=5), store, SETTINGS)
-    assert store.get("dogs/rex.jpg") is None
 
 
 @pytest.mark.parametrize(
-    ("subject", "time"),
+    ("data", "reason"),
     [
-        (SUBJECT, NOON - timedelta(seconds=5)),
-        (SUBJECT.replace("/images/", "/images-old/"), NOON + timedelta(seconds=5)),
-        (SUBJECT.replace("/images/", "/other/"), NOON + timedelta(seconds=5)),
-        ("", NOON + timedelta(seconds=5)),
+        (b"text, whatever the name says", "known format"),
+        (PHOTO[:500], "damaged"),
+        (b"", "0 bytes"),
+        (bytes(200_001), "MAX_IMAGE_MB = 0.2"),
     ],
 )
-def test_a_late_event_or_another_container_s_drops_nothing(
-    store: SqliteFeatureStore, subject: str, time: datetime
+def test_what_is_no_image_is_a_failure_with_a_reason_and_no_error(
+    store: SqliteFeatureStore, images_settings: Settings, put: Callable[..., str], data: bytes, reason: str
 ) -> None:
-    store_feature(blob(), store, SETTINGS)
-    assert not drop_feature(subject, time, store, SETTINGS)
-    assert store.get("dogs/rex.jpg")
+    before = datetime.now(UTC)
+    etag = put(REX, data)
+    assert sync_blob(REX, store, images_settings) == "failed"
+    failure = store.entry(REX)
+    assert isinstance(failure, Failure)
+    assert reason in failure.reason
+    assert (f'"{failure.etag}"', failure.model, failure.retry) == (etag, backbone.MODEL, False)
+    assert before <= failure.time <= datetime.now(UTC)
+    assert store.counts() == {}
+    assert sync_blob(REX, store, images_settings) == "current"  # not read again: the same bytes would fail again
+    assert sync_blob(REX, store, images_settings, again=True) == "failed"
+
+
+def test_a_picture_overwritten_by_something_else_is_not_found_any_more_and_one_overwriting_it_is(
+    store: SqliteFeatureStore, images_settings: Settings, put: Callable[..., str]
+) -> None:
+    put(REX, PHOTO)
+    assert sync_blob(REX, store, images_settings) == "embedded"
+    put(REX, b"now it is text")
+    assert sync_blob(REX, store, images_settings) == "failed"
+    assert store.get(REX) is None
+    etag = put(REX, OTHER)
+    assert sync_blob(REX, store, images_settings) == "embedded"
+    assert stored_etag(store) == etag
+    assert store.failures("dogs") == []
+
+
+def test_another_model_s_features_and_failures_are_made_again(
+    store: SqliteFeatureStore, images_settings: Settings, put: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(REX, PHOTO)
+    put("dogs/text.jpg", b"text")
+    with monkeypatch.context() as older:
+        older.setattr(backbone, "MODEL", "older")
+        assert sync_blob(REX, store, images_settings) == "embedded"
+        assert sync_blob("dogs/text.jpg", store, images_settings) == "failed"
+    assert store.counts() == {"dogs": {"older": 1}}
+    assert sync_blob(REX, store, images_settings) == "embedded"
+    assert sync_blob("dogs/text.jpg", store, images_settings) == "failed"
+    assert store.counts() == {"dogs": {backbone.MODEL: 1}}
+
+
+def test_a_clock_that_went_back_does_not_keep_an_old_feature(
+    store: SqliteFeatureStore, images_settings: Settings, put: Callable[..., str]
+) -> None:
+    """A folder's files have the times that somebody gave them."""
+    etag = put(REX, PHOTO)
+    assert sync_blob(REX, store, images_settings) == "embedded"
+    feature = store.get(REX)
+    assert feature
+    store.upsert(replace(feature, etag="newer", modified=feature.modified + timedelta(days=1)))
+    assert sync_blob(REX, store, images_settings) == "embedded"
+    assert stored_etag(store) == etag
+
+
+class Meddler(SqliteFeatureStore):
+    """A store whose next write happens only after something else has."""
+
+    before_write: Callable[[], object] | None = None
+
+    def upsert(self, feature: Feature) -> bool:
+        self._meddle()
+        return super().upsert(feature)
+
+    def delete(self, path: str, *, until: datetime | None = None) -> bool:
+        self._meddle()
+        return super().delete(path, until=until)
+
+    def fail(self, failure: Failure) -> bool:
+        self._meddle()
+        return super().fail(failure)
+
+    def _meddle(self) -> None:
+        act, self.before_write = self.before_write, None
+        if act:
+            act()
+
+
+@pytest.fixture
+def meddler(tmp_path: Path) -> Iterator[Meddler]:
+    store = Meddler(tmp_path / "meddler.sqlite")
+    yield store
+    store.close()
+
+
+@pytest.mark.parametrize("first", [PHOTO, b"text"])
+def test_a_write_that_comes_after_the_blob_was_replaced_and_embedded_is_mended(
+    meddler: Meddler, images_settings: Settings, put: Callable[..., str], first: bytes
+) -> None:
+    """All within one second, so that no time tells the two apart."""
+    put(REX, first)
+
+    def replaced() -> None:
+        put(REX, OTHER)
+        assert sync_blob(REX, meddler, images_settings) == "embedded"
+
+    meddler.before_write = replaced
+    sync_blob(REX, meddler, images_settings)
+    version = version_of(REX, images_settings)
+    feature = meddler.get(REX)
+    assert version
+    assert feature
+    assert feature.etag == version[0]
+
+
+def test_a_write_that_comes_after_the_blob_was_deleted_leaves_nothing(
+    meddler: Meddler, images_settings: Settings, images_container: ContainerClient, put: Callable[..., str]
+) -> None:
+    put(REX, PHOTO)
+
+    def deleted() -> None:
+        images_container.delete_blob(REX)
+        assert sync_blob(REX, meddler, images_settings) == "current"
+
+    meddler.before_write = deleted
+    assert sync_blob(REX, meddler, images_settings) == "dropped"
+    assert meddler.entry(REX) is None
+
+
+def test_a_drop_that_comes_after_the_blob_is_back_is_mended(
+    meddler: Meddler, images_settings: Settings, images_container: ContainerClient, put: Callable[..., str]
+) -> None:
+    put(REX, PHOTO)
+    sync_blob(REX, meddler, images_settings)
+    images_container.delete_blob(REX)
+    meddler.before_write = lambda: (put(REX, PHOTO), sync_blob(REX, meddler, images_settings))
+    assert sync_blob(REX, meddler, images_settings) == "embedded"
+    version, feature = version_of(REX, images_settings), meddler.get(REX)
+    assert version
+    assert feature
+    assert feature.etag == version[0]
+
+
+def test_a_blob_that_never_holds_still_is_left_to_another_try(
+    meddler: Meddler, images_settings: Settings, put: Callable[..., str]
+) -> None:
+    put(REX, PHOTO)
+
+    def again() -> None:
+        put(REX, PHOTO)
+        meddler.before_write = again
+
+    meddler.before_write = again
+    with pytest.raises(StoreBusy, match="changes faster"):
+        sync_blob(REX, meddler, images_settings)
+
+
+def test_many_at_once_agree(store: SqliteFeatureStore, images_settings: Settings, put: Callable[..., str]) -> None:
+    start = threading.Barrier(8)
+
+    def one(number: int) -> None:
+        start.wait()
+        put(REX, OTHER if number % 2 else PHOTO)
+        sync_blob(REX, store, images_settings)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(one, range(8)))
+    version = version_of(REX, images_settings)
+    assert version
+    assert stored_etag(store) == f'"{version[0]}"'
+
+
+def test_a_database_that_is_away_loses_nothing(
+    cosmos: CosmosServer, cosmos_settings: Settings, images_settings: Settings, put: Callable[..., str]
+) -> None:
+    where = replace(
+        images_settings,
+        cosmos_endpoint=cosmos_settings.cosmos_endpoint,
+        cosmos_key=cosmos_settings.cosmos_key,
+        cosmos_database=cosmos_settings.cosmos_database,
+    )
+    etag = put(REX, PHOTO)
+    with closing(CosmosFeatureStore(where)) as store:
+        cosmos.fault("503", times=-1, operation="create")
+        with pytest.raises(StoreBusy):
+            sync_blob(REX, store, where)
+        assert store.entry(REX) is None  # no failure either: it is the database's, and passes
+        cosmos.clear()
+        assert sync_blob(REX, store, where) == "embedded"
+        feature = store.get(REX)
+        assert feature
+        assert f'"{feature.etag}"' == etag
+
+
+def test_what_nobody_foresaw_is_shown_and_tried_again(
+    store: SqliteFeatureStore, images_settings: Settings, put: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(REX, PHOTO)
+    with monkeypatch.context() as broken:
+        broken.setattr(ingest, "perceptual_hash", lambda _image: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            sync_blob(REX, store, images_settings)
+    [failure] = store.failures("dogs")
+    assert (failure.reason, failure.retry) == ("An error of the app: ZeroDivisionError.", True)
+    assert sync_blob(REX, store, images_settings) == "embedded"
+    assert store.failures("dogs") == []
+
+
+@pytest.mark.parametrize("path", ["dogs/../cats/tom.jpg", "..", "./a.jpg", "dogs/."])
+def test_a_path_that_urls_would_turn_into_another_is_not_read(
+    store: SqliteFeatureStore,
+    images_settings: Settings,
+    put: Callable[..., str],
+    path: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    put("cats/tom.jpg", PHOTO)
+    assert sync_blob(path, store, images_settings) == "failed"
+    assert store.counts() == {}
+    assert path in caplog.text
+
+
+SUBJECT = "/blobServices/default/containers/images/blobs/"
+
+
+@pytest.mark.parametrize(
+    ("subject", "data", "paths"),
+    [
+        (SUBJECT + "dogs/rex.jpg", {}, ["dogs/rex.jpg"]),
+        (SUBJECT + "a b/#?%2F\N{DOG FACE}.jpg", None, ["a b/#?%2F\N{DOG FACE}.jpg"]),
+        (SUBJECT + "containers/images/blobs/x", {}, ["containers/images/blobs/x"]),
+        (SUBJECT.replace("/images/", "/images-old/") + "a.jpg", {}, []),
+        (SUBJECT, {}, []),
+        ("", {}, []),
+        (None, "no object", []),
+        (
+            SUBJECT + "new.jpg",
+            {"sourceUrl": "https://a.dfs.core.windows.net/images/old%20one/%2523.jpg"},
+            ["new.jpg", "old one/%23.jpg"],
+        ),
+        (SUBJECT + "new.jpg", {"sourceUrl": "https://a.dfs.core.windows.net/elsewhere/old.jpg"}, ["new.jpg"]),
+        (SUBJECT + "new.jpg", {"sourceUrl": "https://a.dfs.core.windows.net/"}, ["new.jpg"]),
+        (SUBJECT + "new.jpg", {"sourceUrl": 7}, ["new.jpg"]),
+    ],
+)
+def test_the_paths_that_an_event_is_about(subject: str | None, data: Any, paths: list[str]) -> None:
+    assert list(paths_in_event(subject, data, Settings())) == paths
+
+
+def message(settings: Settings, path: str = REX, container: str = "") -> bytes:
+    return json.dumps({"ContainerName": container or settings.images_container, "BlobName": path}).encode()
+
+
+def test_a_blob_that_was_given_up_is_shown(
+    store: SqliteFeatureStore, images_settings: Settings, put: Callable[..., str]
+) -> None:
+    etag = put(REX, PHOTO)
+    note_given_up(message(images_settings), store, images_settings)
+    [failure] = store.failures("dogs")
+    assert (failure.path, f'"{failure.etag}"', failure.retry) == (REX, etag, True)
+    assert "five tries" in failure.reason
+
+
+def test_a_blob_that_was_given_up_and_is_settled_since_is_not(
+    store: SqliteFeatureStore, images_settings: Settings, put: Callable[..., str]
+) -> None:
+    put(REX, PHOTO)
+    sync_blob(REX, store, images_settings)
+    put("dogs/text.jpg", b"text")
+    sync_blob("dogs/text.jpg", store, images_settings)
+    for path in (REX, "dogs/text.jpg", "dogs/gone.jpg"):
+        note_given_up(message(images_settings, path), store, images_settings)
+    note_given_up(message(images_settings, container="other"), store, images_settings)
+    assert store.get(REX)
+    assert [(failure.path, failure.retry) for failure in store.failures("dogs")] == [("dogs/text.jpg", False)]
+
+
+@pytest.mark.parametrize("text", [b"", b"no JSON", b"[]", b"{}", b'{"ContainerName": "images"}', b"\xff"])
+def test_a_message_that_names_no_blob_is_passed_over(
+    store: SqliteFeatureStore, images_settings: Settings, text: bytes
+) -> None:
+    note_given_up(text, store, images_settings)
+    assert store.collections() == []
+
+
+def test_a_feature_of_a_blob_read_elsewhere(images_settings: Settings, put: Callable[..., str]) -> None:
+    put(REX, PHOTO)
+    blob = read_blob(REX, images_settings)
+    assert isinstance(blob, Blob)
+    assert feature_of(blob, images_settings).path == REX

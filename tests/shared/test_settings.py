@@ -58,3 +58,25 @@ def test_azure_is_told_by_what_it_sets() -> None:
     assert in_azure({"WEBSITE_INSTANCE_ID": "x"})
     assert in_azure({"WEBSITE_POD_NAME": "x"})
     assert not in_azure({"WEBSITE_HOSTNAME": "localhost:7071", "AZURE_FUNCTIONS_ENVIRONMENT": "Development"})
+
+
+@pytest.mark.parametrize(
+    ("connection", "account"),
+    [
+        ("DefaultEndpointsProtocol=https;AccountName=pics;AccountKey=a2V5;EndpointSuffix=core.windows.net",
+         "https://pics.blob.core.windows.net"),
+        ("AccountName=pics;AccountKey=a2V5", "https://pics.blob.core.windows.net"),
+        ("BlobEndpoint=http://127.0.0.1:7071;SharedAccessSignature=sv=1&sig=x", "http://127.0.0.1:7071"),
+        ("UseDevelopmentStorage=true", "http://127.0.0.1:10000/devstoreaccount1"),
+        ("nonsense", ""),
+    ],
+)  # fmt: skip
+def test_a_connection_string_tells_where_the_images_are(connection: str, account: str) -> None:
+    got = read_settings({"IMAGES_STORAGE": connection})
+    assert (got.images_account, got.images_connection) == (account, connection)
+    assert "a2V5" not in repr(got)
+
+
+def test_an_identity_of_several_is_named() -> None:
+    env = {"IMAGES_STORAGE__blobServiceUri": "https://a.example", "IMAGES_STORAGE__clientId": "id"}
+    assert read_settings(env).images_client_id == "id"

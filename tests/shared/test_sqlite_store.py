@@ -20,9 +20,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from shared import sqlite_file, sqlite_store, vector_matrix
-from shared.features import Feature, FeatureStore, Vector
-from shared.sqlite_store import SqliteFeatureStore
+from shared.features import Failure, Feature, FeatureStore, Vector
+from shared.sqlite import entries, matrix, search
+from shared.sqlite import file as file_module
+from shared.sqlite.store import SqliteFeatureStore
+from tests.shared.entry_conformance import EntryConformance, check_holds, failure_of, version_of
 from tests.shared.store_conformance import (
     MODEL,
     NOON,
@@ -62,10 +64,10 @@ def put_many(store: SqliteFeatureStore, features: list[Feature]) -> None:
     """Write new features in one transaction: `upsert` waits for the disk each time."""
     with store._file.writing() as connection:
         for feature in features:
-            sqlite_store._insert(connection, feature, 0)
+            entries.insert_feature(connection, feature, 0)
 
 
-class TestSqliteFeatureStore(FeatureStoreConformance):
+class TestSqliteFeatureStore(FeatureStoreConformance, EntryConformance):
     pass
 
 
@@ -97,9 +99,82 @@ def test_commits_wait_for_the_disk_and_readers_do_not_block(store: SqliteFeature
 def test_a_newer_schema_is_refused(store: SqliteFeatureStore, file: Path) -> None:
     store.close()
     with closing(sqlite3.connect(file)) as connection:
-        connection.execute("PRAGMA user_version = 2")
-    with pytest.raises(ValueError, match=r"features\.sqlite has schema version 2, but this program knows 1 at most"):
+        connection.execute("PRAGMA user_version = 3")
+    with pytest.raises(ValueError, match=r"features\.sqlite has schema version 3, but this program knows 2 at most"):
         SqliteFeatureStore(file)
+
+
+VERSION_1 = """
+PRAGMA journal_mode = WAL;
+CREATE TABLE features (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, collection TEXT NOT NULL, path TEXT NOT NULL, etag TEXT NOT NULL,
+    modified INTEGER NOT NULL, model TEXT NOT NULL, pixel_hash TEXT NOT NULL, size INTEGER NOT NULL, tags TEXT NOT NULL,
+    embedding BLOB NOT NULL CHECK (length(embedding) = 1024)
+) STRICT;
+CREATE UNIQUE INDEX features_by_path ON features (collection, path);
+CREATE INDEX features_by_model ON features (collection, model);
+CREATE TABLE tags (
+    collection TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, id INTEGER NOT NULL,
+    PRIMARY KEY (collection, name, value, id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE dropped (
+    n INTEGER PRIMARY KEY AUTOINCREMENT, collection TEXT NOT NULL, model TEXT NOT NULL, id INTEGER NOT NULL
+) STRICT;
+INSERT INTO features VALUES (
+    7, 'dogs', 'dogs/a.jpg', '0x1', 1748779200000000, 'backbone-1', '00ff00ff00ff00ff', 1234, '{"kind": "dog"}',
+    zeroblob(1024)
+);
+INSERT INTO tags VALUES ('dogs', 'kind', 'dog', 7);
+INSERT INTO dropped VALUES (3, 'dogs', 'backbone-1', 6);
+PRAGMA user_version = 1;
+"""
+"""The schema that was released first, and a file's content."""
+
+
+@pytest.fixture
+def file_of_version_1(tmp_path: Path) -> Path:
+    file = tmp_path / "features.sqlite"
+    with closing(sqlite3.connect(file)) as connection:
+        connection.executescript(VERSION_1)
+        connection.execute("UPDATE features SET embedding = ?", (vector_of(1).tobytes(),))
+        connection.commit()
+    return file
+
+
+def test_a_file_of_version_1_goes_on_working(file_of_version_1: Path) -> None:
+    old = feature_of(tags={"kind": "dog"})
+    for _ in range(2):  # the second time it is of version 2
+        with closing(SqliteFeatureStore(file_of_version_1)) as store:
+            check_holds(store, "dogs", [old])
+            check_nearest([old], Query(vector_of(1)), store.nearest("dogs", vector_of(1), model=MODEL, top=10))
+            assert store.upsert(old) is False
+            assert store.recall("run") is None
+    with closing(SqliteFeatureStore(file_of_version_1)) as store:
+        assert store.fail(failure_of(etag="0x2"))
+        assert store.upsert(feature_of("dogs/b"))
+        check_holds(store, "dogs", [failure_of(etag="0x2"), feature_of("dogs/b")])
+        store.remember("run", "done")
+        assert store.recall("run") == "done"
+
+
+def test_several_processes_may_open_a_file_of_version_1_at_once(file_of_version_1: Path) -> None:
+    def open_and_write() -> bool:
+        with closing(SqliteFeatureStore(file_of_version_1)) as store:
+            return store.fail(failure_of(etag="0x2", retry=True))
+
+    assert all(at_once([open_and_write] * 6))
+    with closing(SqliteFeatureStore(file_of_version_1)) as store:
+        check_holds(store, "dogs", [failure_of(etag="0x2", retry=True)])
+        assert store.counts() == {}
+
+
+def test_a_file_that_lacks_a_step_keeps_what_it_had_when_that_fails(file_of_version_1: Path) -> None:
+    with pytest.raises(sqlite3.OperationalError, match="no such table: elsewhere"):
+        file_module.SqliteFile(file_of_version_1, ["", "CREATE TABLE new (a); SELECT * FROM elsewhere"])
+    with closing(SqliteFeatureStore(file_of_version_1)) as store:
+        check_holds(store, "dogs", [feature_of(tags={"kind": "dog"})])
+        with store._file.reading() as connection:
+            assert connection.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'new'").fetchone() == (0,)
 
 
 @pytest.mark.parametrize("length", [1, 50, 100, 5000])
@@ -123,12 +198,12 @@ def test_a_database_of_something_else_is_refused_and_left_alone(tmp_path: Path) 
 
 def test_the_switch_to_wal_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two processes that make the file meet here, and SQLite's own waiting does not always help."""
-    monkeypatch.setattr(sqlite_file, "BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(file_module, "BUSY_SECONDS", 0.05)
     file = tmp_path / "features.sqlite"
     with closing(sqlite3.connect(file, autocommit=True)) as reader:
         reader.execute("BEGIN")
         reader.execute("SELECT * FROM sqlite_schema").fetchall()
-        with patch.object(sqlite_file, "time", Mock(monotonic=lambda: 0.0, sleep=lambda _: reader.execute("COMMIT"))):
+        with patch.object(file_module, "time", Mock(monotonic=lambda: 0.0, sleep=lambda _: reader.execute("COMMIT"))):
             store = SqliteFeatureStore(file)
         assert not reader.in_transaction
         with closing(store):
@@ -140,9 +215,35 @@ def test_a_failed_write_leaves_nothing(store: SqliteFeatureStore) -> None:
     store.upsert(before)
     with pytest.raises(UnicodeEncodeError):
         store.upsert(feature_of(etag="0x2", tags={"kind": "\ud800"}))  # found out after the old row went
-    assert content(store.get(before.path)) == content(before)
+    with pytest.raises(UnicodeEncodeError):
+        store.fail(failure_of(etag="0x2", reason="\ud800"))
+    check_holds(store, "dogs", [before])
     check_nearest([before], Query(vector_of(1)), store.nearest("dogs", vector_of(1), model=MODEL, top=10))
     assert store.upsert(feature_of("dogs/b"))
+
+
+def test_a_page_of_versions_reads_no_more_than_the_page(store: SqliteFeatureStore) -> None:
+    """Wherever it begins and whatever comes after it."""
+    put_many(store, [feature_of(f"dogs/{n:04}") for n in range(0, 4000, 2)])
+    with store._file.writing() as connection:
+        for n in range(1, 4000, 2):
+            entries.replace(connection, failure_of(f"dogs/{n:04}"))
+
+    def steps(after: int, upto: int | None, limit: int) -> int:
+        """How many steps of its virtual machine SQLite takes for a page."""
+        ticks = itertools.count()
+        with store._file.reading() as connection:
+            connection.set_progress_handler(lambda: next(ticks) and None, 1)
+        try:
+            end = None if upto is None else f"dogs/{upto:04}"
+            assert len(store.versions("dogs", after=f"dogs/{after:04}", upto=end, limit=limit)) == 10
+        finally:
+            with store._file.reading() as connection:
+                connection.set_progress_handler(None, 1)
+        return next(ticks)
+
+    for after, upto, limit in ((100, None, 10), (3900, None, 10), (100, 110, 5000), (3900, 3910, 5000)):
+        assert 10 < steps(after, upto, limit) < 1000
 
 
 # --- arguments ---
@@ -182,6 +283,13 @@ def test_a_closed_store_says_so(store: SqliteFeatureStore) -> None:
         lambda: store.nearest("dogs", vector_of(1), model=MODEL, top=1),
         lambda: next(store.scan("dogs")),
         store.counts,
+        lambda: store.fail(failure_of()),
+        lambda: store.entry("a"),
+        lambda: store.versions("dogs", limit=1),
+        lambda: store.failures("dogs"),
+        store.collections,
+        lambda: store.remember("a", "b"),
+        lambda: store.recall("a"),
     ]
     for use in uses:
         with pytest.raises(RuntimeError, match="closed"):
@@ -229,11 +337,11 @@ def test_a_query_keeps_to_what_it_saw_first(store: SqliteFeatureStore, other: Sq
     store.upsert(feature_of())
 
     def then_delete(*args: object, **options: object) -> object:
-        result = vector_matrix.best(*args, **options)  # type: ignore[arg-type]  # handed through
+        result = matrix.best(*args, **options)  # type: ignore[arg-type]  # handed through
         other.delete("dogs/a.jpg")
         return result
 
-    with patch.object(sqlite_store, "best", then_delete):
+    with patch.object(search, "best", then_delete):
         assert paths_of(store.nearest("dogs", vector_of(1), model=MODEL, top=1)) == ["dogs/a.jpg"]
     assert store.nearest("dogs", vector_of(1), model=MODEL, top=1) == []
 
@@ -242,7 +350,7 @@ def test_a_query_keeps_to_what_it_saw_first(store: SqliteFeatureStore, other: Sq
 def test_forgotten_drops_do_no_harm(
     store: SqliteFeatureStore, other: SqliteFeatureStore, monkeypatch: pytest.MonkeyPatch, missed: int
 ) -> None:
-    monkeypatch.setattr(sqlite_store, "DROPPED_KEPT", 3)
+    monkeypatch.setattr(entries, "DROPPED_KEPT", 3)
     features = [feature_of(f"dogs/{n}", embedding=vector_of(1, n)) for n in range(10)]
     for feature in features:
         store.upsert(feature)
@@ -272,15 +380,15 @@ def test_vectors_are_brought_up_to_date_by_one_thread_at_a_time(store: SqliteFea
             second.set()
         else:
             together.append(second.wait(timeout=0.5))  # the other thread has that long to come in, and must not
-        return vector_matrix.extended(*args)  # type: ignore[arg-type]  # handed through
+        return matrix.extended(*args)  # type: ignore[arg-type]  # handed through
 
-    with patch.object(sqlite_store, "extended", extended):
+    with patch.object(search, "extended", extended):
         at_once([lambda: bool(store.nearest("dogs", vector_of(1), model=MODEL, top=1))] * 2)
     assert together == [False]
 
 
 def test_excluded_and_tagged_in_many_blocks(store: SqliteFeatureStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vector_matrix, "BLOCK", 4)
+    monkeypatch.setattr(matrix, "BLOCK", 4)
     random = np.random.default_rng(0)
     features = [
         feature_of(f"dogs/{n}", embedding=vector, tags={"odd": str(n % 2)})
@@ -307,14 +415,14 @@ def test_names_that_hold_nothing_are_not_remembered(store: SqliteFeatureStore) -
     store.upsert(feature_of())
     for collection, model in itertools.product(("dogs", "cats", "none"), (MODEL, "backbone-2")):
         store.nearest(collection, vector_of(1), model=model, top=1)
-    assert list(store._searched) == [("dogs", MODEL)]
+    assert list(store._searcher._searched) == [("dogs", MODEL)]
 
 
 def test_no_score_is_above_one() -> None:
     rows = random_vectors(2000)
     for factor in (1, 1.0001, 0.9993):
-        for row in vector_matrix.unit(rows * np.float32(factor)):
-            (score,) = vector_matrix._cosines(row[np.newaxis], vector_matrix.unit(row))
+        for row in matrix.unit(rows * np.float32(factor)):
+            (score,) = matrix._cosines(row[np.newaxis], matrix.unit(row))
             assert 1 - 1e-12 < score <= 1
 
 
@@ -323,7 +431,7 @@ def test_scores_closer_than_float32_can_tell(store: SqliteFeatureStore) -> None:
     query = random_vectors(1)[0]
     vectors = (query + 1e-5 * random.standard_normal((3000, 256))).astype(np.float32)
     put_many(store, [feature_of(f"dogs/{n:04}", embedding=vector) for n, vector in enumerate(vectors)])
-    rows, direction = (vector_matrix.unit(each).astype(np.float64) for each in (vectors, query))
+    rows, direction = (matrix.unit(each).astype(np.float64) for each in (vectors, query))
     scores = rows @ direction / (np.linalg.norm(rows, axis=1) * np.linalg.norm(direction))
     assert len(np.unique(scores.astype(np.float32))) < 10  # nearly all are ties in float32
     matches = store.nearest("dogs", query, model=MODEL, top=50)
@@ -342,19 +450,19 @@ def test_loading_needs_no_second_copy(store: SqliteFeatureStore) -> None:
     finally:
         tracemalloc.stop()
     # At most the last block is not full. All else, like 512 rows on their way, is small.
-    assert peak < vectors.nbytes + vector_matrix.BLOCK * 1024 + 8e6
+    assert peak < vectors.nbytes + matrix.BLOCK * 1024 + 8e6
 
 
 def test_a_search_goes_on_in_the_vectors_it_began_with(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vector_matrix, "BLOCK", 4)
+    monkeypatch.setattr(matrix, "BLOCK", 4)
     vectors = random_vectors(11)
-    unit = vector_matrix.unit(vectors)
+    unit = matrix.unit(vectors)
     ids = np.arange(11)
-    states = [vector_matrix.extended((), ids[:6], vectors[:6])]
-    states += [vector_matrix.extended(states[-1], ids[6:9], vectors[6:9])]
-    states += [vector_matrix.without(states[-1], np.array([1, 8, 99]))]
-    states += [vector_matrix.extended(states[-1], ids[9:], vectors[9:])]
-    states += [vector_matrix.without(states[-1], np.array([4, 5, 6, 7]))]
+    states = [matrix.extended((), ids[:6], vectors[:6])]
+    states += [matrix.extended(states[-1], ids[6:9], vectors[6:9])]
+    states += [matrix.without(states[-1], np.array([1, 8, 99]))]
+    states += [matrix.extended(states[-1], ids[9:], vectors[9:])]
+    states += [matrix.without(states[-1], np.array([4, 5, 6, 7]))]
     held = [[0, 1, 2, 3, 4, 5], [*range(9)], [0, *range(2, 8)], [0, *range(2, 8), 9, 10], [0, 2, 3, 9, 10]]
     for blocks, rows in zip(states, held, strict=True):
         assert np.concatenate([block.ids[: block.filled] for block in blocks]).tolist() == rows
@@ -369,12 +477,12 @@ class SearchedMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.patches = [patch.object(vector_matrix, "BLOCK", 4), patch.object(sqlite_store, "DROPPED_KEPT", 4)]
+        self.patches = [patch.object(matrix, "BLOCK", 4), patch.object(entries, "DROPPED_KEPT", 4)]
         for each in self.patches:
             each.start()
         self.folder = TemporaryDirectory()
         self.stores = [SqliteFeatureStore(Path(self.folder.name) / "features.sqlite") for _ in range(2)]
-        self.features: dict[str, Feature] = {}
+        self.entries: dict[str, Feature | Failure] = {}
 
     def teardown(self) -> None:
         for store in self.stores:
@@ -393,15 +501,31 @@ class SearchedMachine(RuleBasedStateMachine):
             embedding=vector_of(1, x),
             tags={"even": str(x % 2 == 0)},
         )
-        old = self.features.get(feature.path)
-        kept = old and (old.modified > feature.modified or (old.etag, old.model) == (feature.etag, feature.model))
-        assert self.stores[which].upsert(feature) is not bool(kept)
+        old = self.entries.get(feature.path)
+        kept = old is not None and (
+            old.modified > feature.modified
+            or (
+                isinstance(old, Feature)
+                and (old.etag, old.model, old.tags) == (feature.etag, feature.model, feature.tags)
+            )
+        )
+        assert self.stores[which].upsert(feature) is not kept
         if not kept:
-            self.features[feature.path] = feature
+            self.entries[feature.path] = feature
+
+    @rule(which=st.integers(0, 1), name=st.integers(0, 11), version=_number)
+    def fail(self, which: int, name: int, version: int) -> None:
+        modified = NOON + timedelta(seconds=version // 2)
+        failure = failure_of(f"dogs/{name}", etag=f"bad {version}", modified=modified)
+        old = self.entries.get(failure.path)
+        kept = old is not None and old.modified > failure.modified
+        assert self.stores[which].fail(failure) is not kept
+        if not kept:
+            self.entries[failure.path] = failure
 
     @rule(which=st.integers(0, 1), name=st.integers(0, 11))
     def delete(self, which: int, name: int) -> None:
-        assert self.stores[which].delete(f"dogs/{name}") is (self.features.pop(f"dogs/{name}", None) is not None)
+        assert self.stores[which].delete(f"dogs/{name}") is (self.entries.pop(f"dogs/{name}", None) is not None)
 
     @rule(
         which=st.integers(0, 1),
@@ -416,13 +540,18 @@ class SearchedMachine(RuleBasedStateMachine):
         matches = self.stores[which].nearest(
             "dogs", query.vector, model=query.model, top=top, tags=tags, exclude=query.exclude
         )
-        check_nearest(list(self.features.values()), query, matches)
+        check_nearest(self.features(), query, matches)
 
     @invariant()
     def holds_the_same(self) -> None:
         for store in self.stores:
             scanned = [feature for block in store.scan("dogs", block=3) for feature in block]
-            assert [content(feature) for feature in scanned] == [content(f) for _, f in sorted(self.features.items())]
+            assert [content(feature) for feature in scanned] == [content(feature) for feature in self.features()]
+            versions = [version_of(entry) for _, entry in sorted(self.entries.items())]
+            assert store.versions("dogs", limit=99) == versions
+
+    def features(self) -> list[Feature]:
+        return [entry for _, entry in sorted(self.entries.items()) if isinstance(entry, Feature)]
 
 
 TestSearched = SearchedMachine.TestCase
@@ -461,7 +590,7 @@ def test_processes_write_and_read_side_by_side(file: Path) -> None:
 WRITE_FOR_EVER = """
 import itertools, sys
 from pathlib import Path
-from shared.sqlite_store import SqliteFeatureStore
+from shared.sqlite.store import SqliteFeatureStore
 from tests.shared.store_conformance import feature_of, random_vectors
 
 store = SqliteFeatureStore(Path(sys.argv[1]))

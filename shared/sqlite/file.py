@@ -3,7 +3,7 @@
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,13 +20,12 @@ class SqliteFile:
     would with a single one, and a thread that ends leaves none behind.
     """
 
-    def __init__(self, path: Path, *, schema: str, version: int) -> None:
-        """Open the file; create it, and its folder, when there is none.
+    def __init__(self, path: Path, steps: Sequence[str]) -> None:
+        """Open the file; create it, and its folder, when there is none, and bring an older schema up to date.
 
         Args:
             path: The file. SQLite keeps two more beside it, `-wal` and `-shm`.
-            schema: SQL that makes the tables.
-            version: Of the schema, at least 1.
+            steps: SQL scripts: the n-th makes schema version n of version n - 1, and the first of an empty file.
 
         Raises:
             ValueError: The file is something else, or has a newer schema.
@@ -39,7 +38,7 @@ class SqliteFile:
         path.parent.mkdir(parents=True, exist_ok=True)
         connection = _connected(path)
         try:
-            _prepare(connection, path, schema, version)
+            _prepare(connection, path, steps)
         except BaseException:
             connection.close()
             raise
@@ -113,20 +112,25 @@ def _connected(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _prepare(connection: sqlite3.Connection, path: Path, schema: str, version: int) -> None:
-    """Check whose file it is, and make the tables in an empty one."""
-    found, tables = connection.execute(VERSION_AND_TABLES).fetchone()
-    if found > version:
-        raise ValueError(f"{path} has schema version {found}, but this program knows {version} at most: update it")
-    if found == version:
+def _prepare(connection: sqlite3.Connection, path: Path, steps: Sequence[str]) -> None:
+    """Check whose file it is, and take the steps that it lacks."""
+    if _version(connection, path, len(steps)) == len(steps):
         return
-    if tables:
-        raise ValueError(f"{path} is a SQLite database of something else")
     _switch_to_wal(connection)
     connection.execute("BEGIN IMMEDIATE")
-    if connection.execute(VERSION_AND_TABLES).fetchone() == (0, 0):  # no other process was faster
-        connection.executescript(f"{schema};PRAGMA user_version = {version}")
+    for version in range(_version(connection, path, len(steps)), len(steps)):  # another process may have been faster
+        connection.executescript(f"{steps[version]};PRAGMA user_version = {version + 1}")
     connection.execute("COMMIT")
+
+
+def _version(connection: sqlite3.Connection, path: Path, known: int) -> int:
+    """The version of a file's schema, 0 for an empty file; a ValueError when it is not ours or above the known one."""
+    found, tables = connection.execute(VERSION_AND_TABLES).fetchone()
+    if found > known:
+        raise ValueError(f"{path} has schema version {found}, but this program knows {known} at most: update it")
+    if tables and not found:
+        raise ValueError(f"{path} is a SQLite database of something else")
+    return int(found)
 
 
 def _switch_to_wal(connection: sqlite3.Connection) -> None:
