@@ -11,13 +11,25 @@ from pathlib import Path
 
 from aiohttp import web
 
-from devhost import blobs, console, front, keys, routes, settings, worker
-from devhost.bindings import BindingError, BlobTrigger, EventGridTrigger, Function, read
-from devhost.folder import Folder
+from devhost import blobs, console, front, keys, listeners, routes, settings, worker
+from devhost.bindings import HOST_STORAGE, BindingError, BlobTrigger, Function, HttpTrigger, read
+from devhost.queues import QueueError
 from devhost.receipts import ReceiptsError
+from devhost.storage import StorageError
+from devhost.webhooks import SYSTEM_KEYS, Webhooks
 
 _GRACE_SECONDS = 5.0  # for what is running when the host is asked to stop
 _DEFAULT_CONTAINER = "images"
+# What ends the start with a line on the console: each of them says what is wrong and what to do.
+_FOR_THE_READER = (
+    settings.SettingsError,
+    BindingError,
+    routes.RouteError,
+    keys.KeysError,
+    ReceiptsError,
+    QueueError,
+    StorageError,
+)
 
 
 class StartError(Exception):
@@ -28,6 +40,13 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m devhost",
         description="Runs a Functions app: the real Python worker library under an imitated host. Development only.",
+        epilog=(
+            "With --images a folder is the blob container: its files are the blobs, their changes the events, and "
+            "queues are kept in the data folder. Without it, the setting AzureWebJobsStorage (a connection string, or "
+            "UseDevelopmentStorage=true for Azurite) names the storage account of the queues, and events come to "
+            "/runtime/webhooks/blobs and /runtime/webhooks/EventGrid. With neither, functions of blobs and queues "
+            "never run."
+        ),
     )
     parser.add_argument("--port", type=int, default=7071, help="0 takes a free one; default: %(default)s")
     parser.add_argument("--images", type=Path, metavar="DIR", help="a folder that stands for the blob container")
@@ -44,43 +63,62 @@ async def _serve(options: argparse.Namespace) -> None:
     # Absolute before the worker changes the current folder to the app's.
     app, images = options.app.absolute(), options.images and options.images.absolute()
     listener = _listen(options.port)
-    url = f"http://localhost:{listener.getsockname()[1]}"
+    port = listener.getsockname()[1]
+    url = f"http://localhost:{port}"
     console.start_logging(worker.current_function)
     settings.load_local_settings(app, os.environ)
     data = settings.data_folder(app, options.data, os.environ)
     if images:
         _check_images(images, data)
-        os.environ.setdefault("IMAGES_STORAGE__blobServiceUri", url)
-    http = settings.http_settings(app)
+        settings.use_folder(os.environ, port)
+    http, at_once = settings.http_settings(app), settings.trigger_settings(app)
 
     functions, notes = read(await worker.load(app), os.environ)
     served = front.endpoints(functions, http.prefix)
-    access = keys.open_keys(data / "keys.json", [e.function.name for e in served]) if options.enable_auth else None
+    names = [endpoint.function.name for endpoint in served]
+    access = keys.open_keys(data / "keys.json", names, SYSTEM_KEYS.values()) if options.enable_auth else None
     container = blobs.Container(images.resolve(), _container_name(functions), url) if images else None
+    if container:
+        listening = listeners.in_folder(functions, container, data, at_once, stop)
+    elif os.environ.get(HOST_STORAGE):
+        listening = listeners.in_storage(functions, app, os.environ, at_once)
+    else:
+        listening = listeners.without_storage(functions)
+    webhooks = Webhooks(functions, listening.queues, listening.blob_queue)
     runner = web.AppRunner(
-        front.make_app(front.Front(served, http, access, container)),
+        front.make_app(front.Front(served, http, webhooks, access, container)),
         handle_signals=False,
         access_log=None,
         shutdown_timeout=_GRACE_SECONDS,
         auto_decompress=False,  # the app gets the body as it was sent, and no small body grows
     )
-    folder = Folder(container, functions, data, stop) if container else None
     await runner.setup()
     await web.SockSite(runner, listener).start()
-    _introduce(served, functions, [*notes, *_left_out(functions, container)], url, data if access else None)
+    _introduce(served, functions, [*notes, *listening.notes], url, data if access else None)
+    await _until_stopped(stop, runner, listening)
 
-    watching = asyncio.create_task(folder.run()) if folder else None
+
+async def _until_stopped(stop: asyncio.Event, runner: web.AppRunner, listening: listeners.Listeners) -> None:
+    jobs = [asyncio.create_task(job) for job in listening.jobs]
     stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait([task for task in (watching, stopping) if task], return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait([stopping, *jobs], return_when=asyncio.FIRST_COMPLETED)
     stop.set()
+    for job in jobs:
+        job.cancel()
     try:
         async with asyncio.timeout(_GRACE_SECONDS + 1):
-            await asyncio.gather(runner.cleanup(), *([watching] if watching else []))
+            # The requests last: functions that are still running read their blobs by them.
+            ends = await asyncio.gather(*jobs, return_exceptions=True)
+            await runner.cleanup()
             await asyncio.to_thread(worker.stop)
+            await listening.close()
     except TimeoutError:
         console.say("Stopped while functions were still running")
         # Their threads cannot be ended, and a normal exit would wait for them.
         os._exit(0)
+    for end in ends:
+        if isinstance(end, Exception):
+            raise end
 
 
 def _listen(port: int) -> socket.socket:
@@ -111,17 +149,6 @@ def _container_name(functions: Sequence[Function]) -> str:
     return next(named, os.environ.get("IMAGES_CONTAINER") or _DEFAULT_CONTAINER)
 
 
-def _left_out(functions: Sequence[Function], container: blobs.Container | None) -> list[str]:
-    if not container:
-        waiting = [f.name for f in functions if isinstance(f.trigger, BlobTrigger | EventGridTrigger)]
-        return [f"{name}: never runs without --images" for name in waiting]
-    return [
-        f"{f.name}: never runs, --images stands for the container {container.name}, not {f.trigger.container}"
-        for f in functions
-        if isinstance(f.trigger, BlobTrigger) and f.trigger.container != container.name
-    ]
-
-
 def _introduce(
     served: Sequence[front.Endpoint], functions: Sequence[Function], notes: Sequence[str], url: str, data: Path | None
 ) -> None:
@@ -130,10 +157,8 @@ def _introduce(
         methods = ",".join(sorted(endpoint.trigger.methods)) or "ANY"
         console.say(f"    {endpoint.function.name}: [{methods}] {url}/{endpoint.route.template}")
     for function in functions:
-        if isinstance(function.trigger, BlobTrigger):
-            console.say(f"    {function.name}: blobTrigger")
-        elif isinstance(function.trigger, EventGridTrigger):
-            console.say(f"    {function.name}: eventGridTrigger")
+        if not isinstance(function.trigger, HttpTrigger):
+            console.say(f"    {function.name}: {function.trigger.kind}")
     for note in notes:
         console.say(f"Note: {note}")
     if data:
@@ -166,14 +191,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(error.details, file=sys.stderr)
         print(f"devhost: {error}", file=sys.stderr)
         return 1
-    except (
-        StartError,
-        settings.SettingsError,
-        BindingError,
-        routes.RouteError,
-        keys.KeysError,
-        ReceiptsError,
-    ) as error:
+    except (StartError, *_FOR_THE_READER) as error:
         print(f"devhost: {error}", file=sys.stderr)
         return 1
     return 0

@@ -1,12 +1,16 @@
-"""What each function listens to: the worker library's metadata as a few dataclasses."""
+"""What each function listens to and writes to: the worker library's metadata as a few dataclasses."""
 
 import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
+
+from croniter import croniter
 
 from devhost.protos import RpcFunctionMetadata
+
+HOST_STORAGE = "AzureWebJobsStorage"  # the setting that a binding without a connection means
 
 _SETTING = re.compile(r"%([^%]+)%")
 _CAPTURE = re.compile(r"\{(\w+)\}")
@@ -26,21 +30,55 @@ class HttpTrigger:
 
 @dataclass(frozen=True, slots=True)
 class BlobTrigger:
+    kind: ClassVar = "blobTrigger"
+
     parameter: str
     container: str
     pattern: re.Pattern[str]  # matches a blob's name; its groups are the captures of the path
+    connection: str  # the name of a setting
+    by_reference: bool  # the function is told which blob it is, instead of being given the bytes
 
 
 @dataclass(frozen=True, slots=True)
 class EventGridTrigger:
+    kind: ClassVar = "eventGridTrigger"
+
     parameter: str
+
+
+@dataclass(frozen=True, slots=True)
+class QueueTrigger:
+    kind: ClassVar = "queueTrigger"
+
+    parameter: str
+    queue: str
+    connection: str
+
+
+@dataclass(frozen=True, slots=True)
+class TimerTrigger:
+    kind: ClassVar = "timerTrigger"
+
+    parameter: str
+    schedule: str  # seconds, minutes, hours, day of month, month, day of week
+
+
+@dataclass(frozen=True, slots=True)
+class QueueOutput:
+    parameter: str  # `$return` is what the function returns
+    queue: str
+    connection: str
+
+
+type Trigger = HttpTrigger | BlobTrigger | EventGridTrigger | QueueTrigger | TimerTrigger
 
 
 @dataclass(frozen=True, slots=True)
 class Function:
     id: str
     name: str
-    trigger: HttpTrigger | BlobTrigger | EventGridTrigger
+    trigger: Trigger
+    outputs: tuple[QueueOutput, ...] = ()
 
 
 def read(metadata: Sequence[RpcFunctionMetadata], settings: Mapping[str, str]) -> tuple[list[Function], list[str]]:
@@ -51,37 +89,62 @@ def read(metadata: Sequence[RpcFunctionMetadata], settings: Mapping[str, str]) -
     functions: list[Function] = []
     notes: list[str] = []
     for one in metadata:
-        bindings = [_expand(one.name, json.loads(raw), settings) for raw in one.raw_bindings]
-        for binding in bindings:
+        trigger: Trigger | None = None
+        outputs: list[QueueOutput] = []
+        for raw in one.raw_bindings:
+            binding = _expand(one.name, json.loads(raw), settings)
             kind = str(binding["type"])
-            if (binding.get("properties") or {}).get("SupportsDeferredBinding"):
-                raise BindingError(f"{one.name}: the SDK type of '{binding['name']}' is not imitated; take InputStream")
-            trigger = _trigger(one.name, kind, binding)
-            if trigger:
-                functions.append(Function(one.function_id, one.name, trigger))
+            found = _trigger(one.name, kind.lower(), binding)
+            if found:
+                trigger = found
+            elif kind.lower() == "queue":
+                outputs.append(QueueOutput(binding["name"], binding["queueName"], _connection(binding)))
             elif kind != "http":
                 what = "so it never runs" if kind.lower().endswith("trigger") else "it is left alone"
                 notes.append(f"{one.name}: a {kind} binding is not imitated here: {what}")
+        if trigger:
+            functions.append(Function(one.function_id, one.name, trigger, tuple(outputs)))
     return functions, notes
 
 
-def _trigger(name: str, kind: str, binding: dict[str, Any]) -> HttpTrigger | BlobTrigger | EventGridTrigger | None:
-    match kind.lower():
+def _trigger(function: str, kind: str, binding: dict[str, Any]) -> Trigger | None:
+    name = str(binding["name"])
+    by_reference = bool((binding.get("properties") or {}).get("SupportsDeferredBinding"))
+    if by_reference and kind != "blobtrigger":
+        raise BindingError(f"{function}: the SDK type of '{name}' is not imitated for this kind of binding")
+    match kind:
         case "httptrigger":
             return HttpTrigger(
-                parameter=binding["name"],
-                route=binding.get("route") or name,
+                parameter=name,
+                route=binding.get("route") or function,
                 methods=frozenset(method.upper() for method in binding.get("methods") or ()),
                 level=str(binding.get("authLevel") or "FUNCTION").upper(),
             )
         case "blobtrigger":
             container, _, pattern = str(binding["path"]).partition("/")
             if not container or "{" in container:
-                raise BindingError(f"{name}: the path '{binding['path']}' must start with the name of a container")
-            return BlobTrigger(binding["name"], container, _blob_pattern(name, pattern))
+                raise BindingError(f"{function}: the path '{binding['path']}' must start with the name of a container")
+            return BlobTrigger(name, container, _blob_pattern(function, pattern), _connection(binding), by_reference)
         case "eventgridtrigger":
-            return EventGridTrigger(binding["name"])
+            return EventGridTrigger(name)
+        case "queuetrigger":
+            return QueueTrigger(name, binding["queueName"], _connection(binding))
+        case "timertrigger":
+            return TimerTrigger(name, _schedule(function, str(binding["schedule"])))
     return None
+
+
+def _connection(binding: dict[str, Any]) -> str:
+    return str(binding.get("connection") or HOST_STORAGE)
+
+
+def _schedule(function: str, schedule: str) -> str:
+    # Five fields would be understood as well, but as minutes first: every second job would run at odd times.
+    if len(schedule.split()) != 6 or not croniter.is_valid(schedule, second_at_beginning=True):
+        raise BindingError(
+            f"{function}: the schedule '{schedule}' is not understood: it takes six fields, seconds first"
+        )
+    return schedule
 
 
 def _blob_pattern(function: str, pattern: str) -> re.Pattern[str]:

@@ -1,33 +1,17 @@
-"""A folder that stands for a blob container: which files are its blobs, and how a blob looks to a function.
+"""A folder that stands for a blob container: which files are its blobs, and in which state they are.
 
 A blob is a regular file, directly in the folder or below it, whose path holds no name that begins with a dot. A
 symbolic link to a file counts when the file is in the folder too; linked folders are not entered.
 """
 
-import base64
-import hashlib
-import json
 import mimetypes
 import os
-import re
-import time
-import uuid
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from operator import itemgetter
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote
-
-from devhost.protos import TypedData
-
-# A file written this short a time ago is probably still being written.
-_SETTLE_SECONDS = 0.25
-_ACCOUNT = "/subscriptions/local/resourceGroups/local/providers/Microsoft.Storage/storageAccounts/devhost"
-
-
-class StillChangingError(Exception):
-    """The file is being written: look again after a moment."""
-
-    after_seconds = _SETTLE_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +26,19 @@ class Container:
 
 
 @dataclass(frozen=True, slots=True)
-class Blob:
-    path: str
-    etag: str
-    modified: datetime
-    content: bytes
+class State:
+    """A file at one moment. Two states with the same ETag are taken for the same content."""
+
+    etag: str  # with its quotes
+    size: int
+    modified: int  # whole seconds since 1970, as HTTP has them
 
 
 def find(container: Container, path: str) -> Path | None:
     """Returns the file of a blob, or None when there is no such blob: no path leads out of the folder."""
     names = path.split("/")
     # The backslash is a separator on Windows; the null byte makes every system call raise.
-    if any(not name or name.startswith(".") or "\\" in name or "\0" in name for name in names):
+    if any(not name or name.startswith(".") or "\\" in name or "\0" in name for name in names) or not _is_text(path):
         return None
     try:
         file = container.root.joinpath(*names).resolve()
@@ -64,106 +49,73 @@ def find(container: Container, path: str) -> Path | None:
     return None if any(part.startswith(".") for part in file.relative_to(container.root).parts) else file
 
 
+def walk(container: Container, prefix: str = "", start: str = "") -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """Yields the blobs from the start on whose paths begin with the prefix, by path, sorted by code point.
+
+    Only the folders that can hold such blobs are read, each when its turn comes. A blob may be gone before it is used.
+    """
+    found = _entries(container, "", prefix, start)
+    while found:
+        path, entry = found.pop()
+        if path.endswith("/"):
+            found += _entries(container, path, prefix, start)
+        else:
+            yield path, entry
+
+
 def list_blobs(container: Container) -> dict[str, str]:
     """Returns the ETag of every blob by its path, sorted by path."""
     found: dict[str, str] = {}
-    for folder, folders, files in os.walk(container.root):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in files:
-            path = Path(folder, name).relative_to(container.root).as_posix()
-            tag = etag(container, path) if _is_text(path) else None
-            if tag:
-                found[path] = tag
-    return dict(sorted(found.items()))
+    for path, entry in walk(container):
+        with suppress(OSError):  # gone meanwhile
+            found[path] = state(entry.stat()).etag
+    return found
+
+
+def state(stat: os.stat_result) -> State:
+    """Returns what a file is like at the moment of the call to stat."""
+    return State(f'"0x{stat.st_mtime_ns:016X}{stat.st_size:X}"', stat.st_size, stat.st_mtime_ns // 10**9)
 
 
 def etag(container: Container, path: str) -> str | None:
     """Returns the ETag of the blob, or None when there is no such blob."""
     try:
         file = find(container, path)
-        return _etag(file.stat()) if file else None
+        return state(file.stat()).etag if file else None
     except FileNotFoundError:
         return None
-
-
-def read(container: Container, path: str) -> Blob | None:
-    """Returns the blob, read whole and unchanged meanwhile, or None; raises StillChangingError or OSError."""
-    file = find(container, path)
-    if not file:
-        return None
-    try:
-        before = file.stat()
-        if 0 <= time.time() - before.st_mtime < _SETTLE_SECONDS:
-            raise StillChangingError
-        content = file.read_bytes()
-        after = file.stat()
-    except FileNotFoundError:
-        return None
-    if _etag(before) != _etag(after) or len(content) != after.st_size:
-        raise StillChangingError
-    return Blob(path, _etag(after), datetime.fromtimestamp(after.st_mtime, UTC), content)
-
-
-def trigger_metadata(container: Container, blob: Blob, pattern: re.Pattern[str]) -> dict[str, TypedData]:
-    """Returns what the host tells a blob function beside the content: the path's captures, URL and properties."""
-    match = pattern.fullmatch(blob.path)
-    captures = match.groupdict() if match else {}
-    modified = blob.modified.isoformat(timespec="seconds")
-    properties = {
-        "LastModified": modified,
-        "CreatedOn": modified,
-        "Metadata": {},
-        "BlobType": 0,
-        "ContentLength": len(blob.content),
-        "ContentType": content_type(blob.path),
-        # Not a slip: the storage extension serializes its ETag type without its value, as published logs show.
-        "ETag": {},
-        "ContentHash": base64.b64encode(hashlib.md5(blob.content, usedforsecurity=False).digest()).decode(),
-        "ContentEncoding": None,
-        "ContentDisposition": None,
-        "ContentLanguage": None,
-        "CacheControl": None,
-        "IsServerEncrypted": False,
-    }
-    return {name: TypedData(string=value) for name, value in captures.items()} | {
-        "BlobTrigger": TypedData(string=f"{container.name}/{blob.path}"),
-        "Uri": TypedData(json=json.dumps(container.url(blob.path))),
-        "Properties": TypedData(json=json.dumps(properties)),
-        "Metadata": TypedData(json="{}"),
-    }
-
-
-def deleted_event(container: Container, path: str, last_etag: str) -> dict[str, object]:
-    """Returns the event that Azure Storage sends by Event Grid when a blob is deleted, in the Event Grid schema."""
-    return {
-        "id": str(uuid.uuid4()),
-        "topic": _ACCOUNT,
-        "subject": f"/blobServices/default/containers/{container.name}/blobs/{path}",
-        "eventType": "Microsoft.Storage.BlobDeleted",
-        "eventTime": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
-        "data": {
-            "api": "DeleteBlob",
-            "clientRequestId": str(uuid.uuid4()),
-            "requestId": str(uuid.uuid4()),
-            "eTag": last_etag,
-            "contentType": content_type(path),
-            "blobType": "BlockBlob",
-            "url": container.url(path),
-            "sequencer": f"{time.time_ns():048x}",
-            "storageDiagnostics": {"batchId": str(uuid.uuid4())},
-        },
-        "dataVersion": "",
-        "metadataVersion": "1",
-    }
 
 
 def content_type(path: str) -> str:
     """Returns the content type that the name of the blob stands for."""
-    return mimetypes.guess_type(PurePosixPath(path).name)[0] or "application/octet-stream"
+    kind, encoding = mimetypes.guess_file_type(PurePosixPath(path).name)
+    # What is compressed is not of the kind that is inside.
+    return kind if kind and not encoding else "application/octet-stream"
 
 
-def _etag(stat: os.stat_result) -> str:
-    return f'"0x{stat.st_mtime_ns:016X}{stat.st_size:X}"'
+def _entries(container: Container, folder: str, prefix: str, start: str) -> list[tuple[str, os.DirEntry[str]]]:
+    """Returns the blobs and the folders directly in a folder, by path, the last one first.
+
+    The path of a folder ends with a slash: it is then sorted as the blobs below it are ("a.b" comes before "a/b").
+    """
+    found: list[tuple[str, os.DirEntry[str]]] = []
+    # A folder that is gone meanwhile, or may not be entered, holds no blobs.
+    with suppress(OSError), os.scandir(container.root / folder) as entries:
+        for entry in entries:
+            path = folder + entry.name
+            if entry.name.startswith(".") or "\\" in entry.name or not _is_text(path):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                path += "/"
+                if (path.startswith(prefix) or prefix.startswith(path)) and (path >= start or start.startswith(path)):
+                    found.append((path, entry))
+            elif path.startswith(prefix) and path >= start and _is_file(container, path, entry):
+                found.append((path, entry))
+    return sorted(found, key=itemgetter(0), reverse=True)
+
+
+def _is_file(container: Container, path: str, entry: os.DirEntry[str]) -> bool:
+    return find(container, path) is not None if entry.is_symlink() else entry.is_file(follow_symlinks=False)
 
 
 def _is_text(path: str) -> bool:

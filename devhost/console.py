@@ -38,6 +38,8 @@ def start_logging(current_function: Callable[[], str | None]) -> None:
     root.setLevel(logging.INFO)
     # It reports every change it sees; what comes of the changes is reported anyway.
     logging.getLogger("watchfiles").setLevel(logging.WARNING)
+    # A line for each request otherwise, with all of its headers.
+    logging.getLogger("azure.core.pipeline.policies.http_logging_policy").setLevel(logging.WARNING)
     logging.captureWarnings(capture=True)
 
 

@@ -1,62 +1,71 @@
-"""Watches the folder of images and has the functions told of what happens to its files.
+"""Watches the folder of images and makes the events that a storage account would send.
 
 The folder is compared with the receipts, at the start and whenever the watcher reports a change; every path that
-differs is queued once and looked after by one worker at a time, which looks at the file as it is then. So events may be
-late, doubled or lost without harm, and what changed while the host was down is treated like any other change.
+differs is announced, one state at a time: the next look at it comes when the functions are through with the last. So
+reports may be late, doubled or lost without harm, what changed while the host was down is treated like any other
+change, and a removal is told when nothing of the path runs any more.
 """
 
 import asyncio
 import logging
-import os
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from watchfiles import Change, awatch
 
-from devhost import blobs
+from devhost import blobs, deliveries, events
 from devhost.bindings import BlobTrigger, EventGridTrigger, Function
-from devhost.console import Progress
-from devhost.delivery import Deliveries
-from devhost.receipts import STARTED, Receipts
+from devhost.local_queues import LocalQueue
+from devhost.progress import Tally
+from devhost.queues import Message
+from devhost.receipts import Receipts
+
+# A file written this short a time ago is probably still being written.
+_SETTLE_SECONDS = 0.25
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class _Burst:
-    """What has been counted since the queue was last empty."""
+class _Path:
+    """A path that is being looked after."""
 
-    total: int = 0
-    processed: int = 0
-    failed: int = 0
-    removed: int = 0
+    outstanding: int = 0  # messages that functions are not through with
+    fired: bool = False
+    failed: bool = False
+    removed: bool = False
 
 
 class Folder:
-    """The watcher, its queue and its workers. `run` it until the stop event is set."""
+    """The watcher. `run` it until the stop event is set, and tell it of the messages that are `over`."""
 
     def __init__(
-        self, container: blobs.Container, functions: Sequence[Function], data: Path, stop: asyncio.Event
+        self,
+        container: blobs.Container,
+        functions: Sequence[Function],
+        receipts: Receipts,
+        blob_queue: LocalQueue,
+        deletions: LocalQueue,
     ) -> None:
-        """Opens the receipts in the data folder; raises ReceiptsError when they cannot be used."""
         self._container = container
-        self._functions = [f for f in functions if _listens(f, container.name)]
-        self._deliveries = Deliveries(container, data)
-        self._stop = stop
-        self._receipts = Receipts(data / "receipts.sqlite", container.root)
-        self._queue: asyncio.Queue[str | None] = asyncio.Queue()
-        self._pending: set[str] = set()  # queued, being worked on, or waiting for another try
-        self._fired: dict[str, bool] = {}  # path being looked after → whether a function gave it up
-        self._burst = _Burst()
-        self._left_alone: dict[str, str | None] = {}  # what could not be looked after, until its ETag changes
-        self._unchanged: int | None = None  # since the first look; None before it
-        self._reported = False
-        self._progress = Progress("Images")
+        self._listeners = [(f, f.trigger) for f in functions if isinstance(f.trigger, BlobTrigger)]
+        self._told_of_removals = [f for f in functions if isinstance(f.trigger, EventGridTrigger)]
+        self._receipts = receipts
+        self._blob_queue = blob_queue
+        self._deletions = deletions
+        self._active: dict[str, _Path] = {}
+        self._to_look_at: asyncio.Queue[str] = asyncio.Queue()
+        self._tally = Tally()
+        for body in blob_queue.waiting():  # left by a host that was stopped
+            self._expect(events.read_message(body).name).fired = True
+        for body in deletions.waiting():
+            self._expect(deliveries.path_of(body)).removed = True
 
-    async def run(self) -> None:
-        """Watches until stopped, then lets the functions that are running finish."""
-        workers = [asyncio.create_task(self._work()) for _ in range(os.process_cpu_count() or 1)]
+    async def run(self, stop: asyncio.Event) -> None:
+        """Watches until stopped."""
+        looking = asyncio.create_task(self._look())
         try:
             await self._scan()
             settled = False
@@ -66,20 +75,39 @@ class Folder:
                 debounce=400,
                 rust_timeout=1000,
                 yield_on_timeout=True,
-                stop_event=self._stop,
+                stop_event=stop,
             ):
                 # One more look once it is quiet: for what happened before the watcher was up, or escaped it.
                 if changes or not settled:
                     settled = not changes
                     await self._scan()
-            for _ in workers:
-                self._queue.put_nowait(None)
-            await asyncio.gather(*workers)
         finally:
-            for task in workers:
-                task.cancel()
-            self._progress.close()
+            looking.cancel()
+            self._tally.close()
             self._receipts.close()
+
+    def blob_over(self, message: Message, done: bool) -> None:
+        """Takes note that a function is through with a blob."""
+        self._over(events.read_message(message.body).name, done=done)
+
+    def deletion_over(self, message: Message, _done: bool) -> None:
+        """Takes note that a function is through with a removal; one that was given up is told to nobody any more."""
+        self._over(deliveries.path_of(message.body), done=True)
+
+    def _expect(self, path: str) -> _Path:
+        active = self._active.setdefault(path, _Path())
+        active.outstanding += 1
+        self._tally.total = len(self._active)
+        return active
+
+    def _over(self, path: str, *, done: bool) -> None:
+        active = self._active.get(path)
+        if not active:  # announced by a webhook, not by this watcher
+            return
+        active.outstanding -= 1
+        active.failed |= not done
+        if active.outstanding <= 0:
+            self._to_look_at.put_nowait(path)
 
     async def _scan(self) -> None:
         if not self._container.root.is_dir():
@@ -88,117 +116,71 @@ class Folder:
             return
         found = await asyncio.to_thread(blobs.list_blobs, self._container)
         for path in [*found, *(path for path in self._receipts.paths() if path not in found)]:
-            if path not in self._pending and self._differs(path, found.get(path)):
-                self._pending.add(path)
-                self._burst.total += 1
-                self._queue.put_nowait(path)
-        if self._unchanged is None:
-            self._unchanged = len(found) - len(self._pending & found.keys())
-            self._report_when_idle()
+            if path not in self._active and self._receipts.etag(path) != found.get(path):
+                self._active[path] = _Path()
+                self._tally.total += 1
+                self._to_look_at.put_nowait(path)
+        self._tally.first_look(unchanged=len(found) - len(self._active.keys() & found.keys()))
+        self._tally.report_if(not self._active)
 
-    def _differs(self, path: str, etag: str | None) -> bool:
-        known = self._receipts.of(path)
-        if path in self._left_alone and self._left_alone[path] == etag:
-            return False
-        if etag is None:
-            return bool(known)
-        return any(known.get(function.name) != etag for function in self._concerned(path))
-
-    def _concerned(self, path: str) -> list[Function]:
-        return [
-            f for f in self._functions if not isinstance(f.trigger, BlobTrigger) or f.trigger.pattern.fullmatch(path)
-        ]
-
-    async def _work(self) -> None:
-        while (path := await self._queue.get()) is not None and not self._stop.is_set():
+    async def _look(self) -> None:
+        while True:
+            path = await self._to_look_at.get()
+            active = self._active.get(path)
+            if not active or active.outstanding > 0:
+                continue
             try:
-                again = await self._look_after(path)
-                if again is None and self._differs(path, await asyncio.to_thread(blobs.etag, self._container, path)):
-                    again = 0  # it changed meanwhile, and a scan passed over it because it was pending
-            except blobs.StillChangingError as busy:
-                again = busy.after_seconds
-            except Exception:  # the edge of an invocation: one bad file must not end the watch
-                log.exception("Images: %s is left alone until it changes", path)
-                self._left_alone[path] = blobs.etag(self._container, path)
-                self._fired[path] = True
-                again = None
-            if again is None:
-                self._finish(path)
-            else:
-                asyncio.get_running_loop().call_later(again, self._queue.put_nowait, path)
+                through = await self._look_at(path, active)
+            except Exception:  # the edge of a path: one bad file must not end the watch
+                log.exception("Images: %s is left alone until something changes", path)
+                active.failed = active.fired = through = True
+            if through:
+                del self._active[path]
+                self._tally.count(fired=active.fired, failed=active.failed, removed=active.removed)
+                self._tally.report_if(not self._active)
 
-    def _finish(self, path: str) -> None:
-        self._pending.discard(path)
-        gave_up = self._fired.pop(path, None)
-        if gave_up is not None:
-            self._burst.failed += gave_up
-            self._burst.processed += not gave_up
-        done = self._burst.total - len(self._pending)
-        self._progress.show(done, self._burst.total)
-        self._report_when_idle()
-
-    def _report_when_idle(self) -> None:
-        if self._pending or self._unchanged is None:
-            return
-        burst, self._burst = self._burst, _Burst()
-        self._progress.close()
-        if not self._reported or burst.processed or burst.failed or burst.removed:
-            removed = f", {burst.removed} removed" if burst.removed else ""
-            unchanged = f", {self._unchanged} unchanged" if self._unchanged else ""
-            log.info("Images: %d processed, %d failed%s%s", burst.processed, burst.failed, removed, unchanged)
-        self._reported, self._unchanged = True, 0
-
-    async def _look_after(self, path: str) -> float | None:
-        """Returns None when every function has been told how the file is, or after how many seconds to look again."""
-        etag = await asyncio.to_thread(blobs.etag, self._container, path)
+    async def _look_at(self, path: str, active: _Path) -> bool:
+        """Returns whether all is told; else there is another look, soon or when the functions are through."""
+        if not self._container.root.is_dir():
+            return True
+        etag, age = await asyncio.to_thread(_state, self._container, path)
+        announced = self._receipts.etag(path)
+        if etag == announced:
+            return True
         if etag is None:
-            return await self._removed(path)
-        known = self._receipts.of(path)
-        due = [f for f in self._concerned(path) if known.get(f.name) != etag]
-        for function in due:
-            if isinstance(function.trigger, EventGridTrigger):
-                # It is not told of new files; the receipt says that it is to be told when the file goes.
-                self._receipts.put(path, function.name, etag)
-        listeners = [(f, f.trigger) for f in due if isinstance(f.trigger, BlobTrigger)]
-        if not listeners:
-            return None
-        blob = await asyncio.to_thread(blobs.read, self._container, path)
-        if blob is None or blob.etag != etag:
-            return 0
-        delays = [await self._fire(function, trigger, blob) for function, trigger in listeners]
-        return max((delay for delay in delays if delay is not None), default=None)
+            return await self._announce_end(path, announced or "", active)
+        if 0 <= age < _SETTLE_SECONDS:
+            asyncio.get_running_loop().call_later(_SETTLE_SECONDS, self._to_look_at.put_nowait, path)
+            return False
+        return await self._announce(path, etag, active)
 
-    async def _fire(self, function: Function, trigger: BlobTrigger, blob: blobs.Blob) -> float | None:
-        self._fired.setdefault(blob.path, False)
-        self._receipts.put(blob.path, function.name, STARTED)
-        verdict = await self._deliveries.blob(function, trigger, blob)
-        if verdict.retry_after is None:
-            self._receipts.put(blob.path, function.name, blob.etag)
-            self._fired[blob.path] |= verdict.gave_up
-        return verdict.retry_after
+    async def _announce(self, path: str, etag: str, active: _Path) -> bool:
+        event = deliveries.storage_event(events.CREATED, self._container, path, etag)
+        listeners = [(f, t) for f, t in self._listeners if t.pattern.fullmatch(path)]
+        active.outstanding, active.fired, active.failed = len(listeners), bool(listeners), False
+        for function, trigger in listeners:
+            await events.take_blob_event(function, trigger, event, self._blob_queue)
+        self._receipts.put(path, etag)
+        return not listeners
 
-    async def _removed(self, path: str) -> float | None:
-        known = self._receipts.of(path)
-        if not known:
-            return None
-        self._fired.pop(path, None)  # it went before its function was through: neither processed nor failed
-        for function in self._functions:
-            if isinstance(function.trigger, EventGridTrigger):
-                last_etag = known.get(function.name) or next(iter(known.values()))
-                verdict = await self._deliveries.removal(function, function.trigger, path, last_etag)
-                if verdict.retry_after is not None:
-                    return verdict.retry_after
+    async def _announce_end(self, path: str, last_etag: str, active: _Path) -> bool:
+        event = deliveries.storage_event(events.DELETED, self._container, path, last_etag)
+        # If it went before its function was through, it is neither processed nor failed.
+        active.outstanding, active.fired, active.removed = len(self._told_of_removals), False, True
+        for function in self._told_of_removals:
+            await self._deletions.send(deliveries.delivery(function.name, path, event))
         self._receipts.forget(path)
-        self._burst.removed += 1
-        return None
+        return not self._told_of_removals
 
     def _is_visible(self, _change: Change, path: str) -> bool:
         """Only to be woken less often: the scan decides what counts."""
         return not any(part.startswith(".") for part in Path(path).relative_to(self._container.root).parts)
 
 
-def _listens(function: Function, container: str) -> bool:
-    trigger = function.trigger
-    return isinstance(trigger, EventGridTrigger) or (
-        isinstance(trigger, BlobTrigger) and trigger.container == container
-    )
+def _state(container: blobs.Container, path: str) -> tuple[str | None, float]:
+    """Returns the ETag and how many seconds ago the file was written; no ETag when it is not there."""
+    etag, file = blobs.etag(container, path), blobs.find(container, path)
+    try:
+        return etag, time.time() - file.stat().st_mtime if file else 0
+    except FileNotFoundError:
+        return None, 0

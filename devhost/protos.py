@@ -84,6 +84,16 @@ class RpcHttp:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelBindingData:
+    """A thing that the function is told of instead of being given: the app's own extension makes something of it."""
+
+    version: str
+    source: str
+    content_type: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class TypedData:
     """One value in the field that names its kind; none of them when there is no value."""
 
@@ -93,10 +103,11 @@ class TypedData:
     http: RpcHttp | None = None
     int: Whole | None = None
     double: Real | None = None
+    model_binding_data: ModelBindingData | None = None
 
     def WhichOneof(self, _group: str) -> str | None:  # noqa: N802 - protobuf's own name, which the library calls
         """Returns the name of the field that is set, or None."""
-        for name in ("string", "json", "bytes", "http", "int", "double"):
+        for name in ("string", "json", "bytes", "http", "int", "double", "model_binding_data"):
             if getattr(self, name) is not None:
                 return name
         return None

@@ -1,4 +1,4 @@
-"""Which function has seen which state of which blob, kept in a small SQLite file so that a restart repeats nothing.
+"""Which state of which blob has been announced, kept in a small SQLite file so that a restart repeats nothing.
 
 The file belongs to one folder of images and to one host at a time: two of them would each take the other's images for
 removed ones, and have their features dropped.
@@ -7,16 +7,13 @@ removed ones, and have their features dropped.
 import sqlite3
 from pathlib import Path
 
-# In place of an ETag: the function has been given the blob but has not finished with it.
-STARTED = ""
-
 
 class ReceiptsError(Exception):
     """The file cannot be used; the message says why and what to do, for the reader of the console."""
 
 
 class Receipts:
-    """Path and function → ETag. Read once; every change is on disk before the call returns."""
+    """Path → ETag. Read once; every change is on disk before the call returns."""
 
     def __init__(self, file: Path, images: Path) -> None:
         """Opens the file, or makes it, for the images of a folder; raises ReceiptsError when it cannot be used."""
@@ -24,6 +21,7 @@ class Receipts:
         self._database = sqlite3.connect(file, autocommit=True, timeout=1)
         try:
             owner = self._open(images)
+            self._known: dict[str, str] = dict(self._database.execute("SELECT path, etag FROM announced"))
         except sqlite3.DatabaseError as error:
             self._database.close()
             if "locked" in str(error):
@@ -37,38 +35,32 @@ class Receipts:
                 f"the data folder {file.parent} belongs to the images in {owner}: give another one with --data, "
                 "or delete it"
             )
-        self._known: dict[str, dict[str, str]] = {}
-        for path, function, etag in self._database.execute("SELECT path, function, etag FROM receipts"):
-            self._known.setdefault(path, {})[function] = etag
 
     def _open(self, images: Path) -> str:
         """Takes the file for this process, and returns the folder that it belongs to."""
         self._database.execute("PRAGMA locking_mode = EXCLUSIVE")
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute("PRAGMA synchronous = NORMAL")
-        self._database.execute(
-            "CREATE TABLE IF NOT EXISTS receipts"
-            " (path TEXT, function TEXT, etag TEXT NOT NULL, PRIMARY KEY (path, function))"
-        )
+        self._database.execute("CREATE TABLE IF NOT EXISTS announced (path TEXT PRIMARY KEY, etag TEXT NOT NULL)")
         self._database.execute("CREATE TABLE IF NOT EXISTS owner (one INTEGER PRIMARY KEY, images TEXT NOT NULL)")
         self._database.execute("INSERT OR IGNORE INTO owner VALUES (1, ?)", (str(images),))
         ((owner,),) = self._database.execute("SELECT images FROM owner").fetchall()
         return str(owner)
 
     def paths(self) -> list[str]:
-        """Returns every path that some function has been given."""
+        """Returns every path that has been announced and not been announced as gone."""
         return list(self._known)
 
-    def of(self, path: str) -> dict[str, str]:
-        """Returns the ETag (or STARTED) by function."""
-        return dict(self._known.get(path, {}))
+    def etag(self, path: str) -> str | None:
+        """Returns the ETag that was announced last, or None."""
+        return self._known.get(path)
 
-    def put(self, path: str, function: str, etag: str) -> None:
-        self._database.execute("INSERT OR REPLACE INTO receipts VALUES (?, ?, ?)", (path, function, etag))
-        self._known.setdefault(path, {})[function] = etag
+    def put(self, path: str, etag: str) -> None:
+        self._database.execute("INSERT OR REPLACE INTO announced VALUES (?, ?)", (path, etag))
+        self._known[path] = etag
 
     def forget(self, path: str) -> None:
-        self._database.execute("DELETE FROM receipts WHERE path = ?", (path,))
+        self._database.execute("DELETE FROM announced WHERE path = ?", (path,))
         self._known.pop(path, None)
 
     def close(self) -> None:

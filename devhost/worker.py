@@ -8,7 +8,7 @@ import logging
 import os
 import sys
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -39,6 +39,7 @@ class Outcome:
 
     value: TypedData | None
     error: RpcException | None
+    outputs: Sequence[ParameterBinding] = ()
 
 
 async def load(app: Path) -> list[RpcFunctionMetadata]:
@@ -94,7 +95,7 @@ async def invoke(
     finally:
         runtime.invocation_id_cv.reset(token)
         del _function_names[invocation_id]
-    return Outcome(response.return_value, response.result.exception)
+    return Outcome(response.return_value, response.result.exception, response.output_data)
 
 
 def current_function() -> str | None:

@@ -55,7 +55,7 @@ def images(settings: Settings) -> ContainerClient:
 
         if not settings.images_account.startswith("https://"):
             raise SettingsError(
-                "IMAGES_STORAGE__blobServiceUri must begin with https://: an identity's token is secret."
+                "The setting IMAGES_STORAGE__blobServiceUri is no https url; an identity sends its token to no other."
             )
         credential = DefaultAzureCredential(managed_identity_client_id=settings.images_client_id or None)
         service = BlobServiceClient(settings.images_account, credential, **how)

@@ -1,10 +1,13 @@
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
 
 import pytest
 
-from devhost import blobs
+from devhost import blob_listing, blobs
 from devhost.bindings import BlobTrigger, read
 from devhost.protos import RpcFunctionMetadata
 
@@ -44,6 +47,60 @@ def test_what_counts_as_a_blob(container: blobs.Container, tmp_path: Path) -> No
     os.mkfifo(container.root / "pipe")
     (container.root / os.fsdecode(b"not-\xff-text")).write_text("x")
     assert list(blobs.list_blobs(container)) == ["a.jpg", "dogs/big/b c.jpg", "same"]
+    assert blobs.find(container, os.fsdecode(b"not-\xff-text")) is None
+
+
+def test_a_walk_reads_only_the_folders_it_needs(container: blobs.Container, monkeypatch: pytest.MonkeyPatch) -> None:
+    for path in ["a/1", "b.c", "b/1", "b/2", "b/x/3", "b/y/4", "bb/5", "c/6"]:
+        _put(container, path)
+    read: list[str] = []
+    scandir = os.scandir
+
+    def recorded(folder: Path) -> object:
+        read.append(folder.relative_to(container.root).as_posix())
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", recorded)
+    assert [path for path, _ in blobs.walk(container, "b/", "b/x/")] == ["b/x/3", "b/y/4"]
+    assert read == [".", "b", "b/x", "b/y"]
+    read.clear()
+    assert next(blobs.walk(container))[0] == "a/1"
+    assert read == [".", "a"]
+    assert [path for path, _ in blobs.walk(container, "b")] == ["b.c", "b/1", "b/2", "b/x/3", "b/y/4", "bb/5"]
+    assert [path for path, _ in blobs.walk(container, start="b/y/5")] == ["bb/5", "c/6"]
+
+
+def test_a_blob_that_goes_while_it_is_listed_is_left_out(
+    container: blobs.Container, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    walk = blobs.walk
+
+    def losing(*how: Any) -> Iterator[tuple[str, os.DirEntry[str]]]:
+        for path, entry in walk(*how):
+            if path == "b":
+                Path(entry).unlink()
+            yield path, entry
+
+    monkeypatch.setattr(blobs, "walk", losing)
+    for path in "abc":
+        _put(container, path)
+    assert list(blobs.list_blobs(container)) == ["a", "c"]
+    _put(container, "b")
+    page = ET.fromstring(blob_listing.page(container, "", "", "", 2))
+    assert [name.text for name in page.iter("Name")] == ["a", "c"]
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("a/b.JPG", "image/jpeg"),
+        ("a.svg.gz", "application/octet-stream"),
+        ("a.jpg/b", "application/octet-stream"),
+        ("data:text/html,x", "application/octet-stream"),
+    ],
+)
+def test_the_content_type_follows_from_the_name(path: str, kind: str) -> None:
+    assert blobs.content_type(path) == kind
 
 
 @pytest.mark.parametrize(
@@ -81,41 +138,6 @@ def test_an_etag_stands_for_one_state(container: blobs.Container) -> None:
     os.utime(file, ns=(1, 1))
     assert len({first, second, blobs.etag(container, "a")}) == 3
     assert blobs.etag(container, "b") is None
-
-
-def test_a_file_just_written_is_left_to_settle(container: blobs.Container) -> None:
-    _put(container, "a", age=0)
-    with pytest.raises(blobs.StillChangingError):
-        blobs.read(container, "a")
-    _put(container, "a", b"whole", age=60)
-    blob = blobs.read(container, "a")
-    assert blob
-    assert blob.content == b"whole"
-    _put(container, "a", age=-3600)  # a clock ahead of ours must not keep it waiting for an hour
-    assert blobs.read(container, "a")
-
-
-def test_a_file_that_changes_while_it_is_read_is_not_taken(
-    container: blobs.Container, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file = _put(container, "a", b"half")
-    plain_read = Path.read_bytes
-
-    def read_and_grow(self: Path) -> bytes:
-        content = plain_read(self)
-        _put(container, "a", b"half and half", age=30)
-        return content
-
-    monkeypatch.setattr(Path, "read_bytes", read_and_grow)
-    with pytest.raises(blobs.StillChangingError):
-        blobs.read(container, "a")
-
-    def vanish(self: Path) -> bytes:
-        file.unlink()
-        return b"half"
-
-    monkeypatch.setattr(Path, "read_bytes", vanish)
-    assert blobs.read(container, "a") is None
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,14 @@
 """The folder of images: what fires, how often, and what is remembered from one start to the next."""
 
+import asyncio
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,8 +17,13 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from devhost import blobs
+from devhost.bindings import BlobTrigger, Function
+from devhost.folder import Folder
+from devhost.local_queues import LocalQueues
+from devhost.receipts import Receipts
 from tests.devhost.apps import write_app
-from tests.servers.devhost import Devhost, running
+from tests.servers.devhost import Devhost, running, wait_until
 
 # Writes one JSON line for every call, so that a test can count them across restarts.
 _APP = """
@@ -40,6 +48,10 @@ def forget(event: func.EventGridEvent) -> None:
     note(removed=event.subject, type=event.event_type, topic=event.topic, id=event.id, data=event.get_json())
     if "unforgettable" in event.subject:
         raise ValueError("cannot forget")
+
+@app.queue_trigger(arg_name="message", queue_name="webjobs-blobtrigger-poison", connection="IMAGES_STORAGE")
+def poisoned(message: func.QueueMessage) -> None:
+    note(poison=message.get_json())
 
 @app.route(route="health")
 def health(req: func.HttpRequest) -> func.HttpResponse:
@@ -75,7 +87,14 @@ class World:
         self._calls.unlink(missing_ok=True)
 
     def names(self) -> list[str]:
-        return sorted(call.get("name") or "-" + call["removed"].partition("/blobs/")[2] for call in self.calls())
+        """What has been called, sorted: `pictures/a` for a blob, `-a` for its removal, `!a` once it was given up."""
+        return sorted(_name(call) for call in self.calls())
+
+
+def _name(call: dict[str, Any]) -> str:
+    if "poison" in call:
+        return "!" + str(call["poison"]["BlobName"])
+    return str(call.get("name") or "-" + call["removed"].partition("/blobs/")[2])
 
 
 @pytest.fixture
@@ -164,10 +183,9 @@ def test_five_tries_then_poison_and_never_again(world: World) -> None:
     with world.start() as host:
         host.wait_for("Images: 1 processed, 1 failed")
         host.wait_for("embed failed for a.jpg (try 5 of 5)")
-    assert world.names() == ["pictures/a.jpg"] * 5 + ["pictures/b.jpg"]
-    [message] = [
-        json.loads(line) for line in (world.data / "webjobs-blobtrigger-poison.jsonl").read_text().splitlines()
-    ]
+        wait_until(lambda: "!a.jpg" in world.names())  # a function of the app is told of what was given up
+    assert world.names() == ["!a.jpg"] + ["pictures/a.jpg"] * 5 + ["pictures/b.jpg"]
+    [message] = [call["poison"] for call in world.calls() if "poison" in call]
     assert message == {
         "Type": "BlobTrigger",
         "FunctionId": "Host.Functions.embed",
@@ -219,6 +237,19 @@ def test_http_answers_and_a_crash_repeats_what_was_unfinished(world: World) -> N
     assert world.names() == ["-stuck.jpg", "pictures/never-told.jpg"]
 
 
+def test_what_runs_again_after_a_crash_is_counted(world: World) -> None:
+    gate = world.app.parent / "gate"
+    os.mkfifo(gate)
+    world.put("a.jpg", f"gate {gate}")
+    with world.start() as host, gate.open("w"):
+        _kill(host)
+    with world.start() as host:
+        with gate.open("w"):
+            assert not any("Images:" in line for line in host.lines)
+        host.wait_for("Images: 1 processed, 0 failed")
+    assert world.names() == ["pictures/a.jpg"] * 2
+
+
 def test_a_change_while_the_image_is_embedded_is_not_missed(world: World) -> None:
     gate = world.app.parent / "gate"
     os.mkfifo(gate)
@@ -247,8 +278,8 @@ def test_a_crash_is_remembered_even_if_the_file_is_put_back(world: World) -> Non
     os.utime(world.images / "a.jpg", ns=(10**18, 10**18))
     with world.start() as host:
         host.wait_for("Images: 1 processed, 0 failed")
-    # It had been given the second state, and may have stored that.
-    assert [call["content"] for call in world.calls()] == ["first"]
+    # It had been given the second state, and may have stored that. One event for each of the two states.
+    assert {call["content"] for call in world.calls()} == {"first"}
 
 
 def test_stop_waits_for_the_image_that_is_being_embedded(world: World) -> None:
@@ -299,7 +330,7 @@ def test_the_files_are_served_and_nothing_else(world: World) -> None:
         assert page.headers["x-content-type-options"] == "nosniff"
         assert "sandbox" in page.headers["content-security-policy"]
         assert httpx.head(f"{host.url}/pictures/page.html").status_code == 200
-        assert httpx.post(f"{host.url}/pictures/page.html").status_code == 404
+        assert httpx.post(f"{host.url}/pictures/page.html").status_code == 405
         forbidden = [
             "/pictures",
             "/pictures/",
@@ -360,3 +391,31 @@ def test_a_file_of_receipts_that_is_none_says_what_to_do(world: World) -> None:
     (world.data / "receipts.sqlite").write_text("junk" * 1000)
     with pytest.raises(AssertionError, match=r"receipts.sqlite cannot be read .*: delete the folder"):
         world.start().__enter__()
+
+
+def test_a_file_that_was_written_just_now_is_left_to_settle(world: World) -> None:
+    announced: list[float] = []
+
+    async def main() -> None:
+        queues = LocalQueues(world.data / "queues.sqlite")
+        blob_queue, deletions = queues.open("", "blobs"), queues.open("", "deletions")
+        container = blobs.Container(world.images.resolve(), "pictures", "http://localhost:1")
+        trigger = BlobTrigger("blob", "pictures", re.compile(".*"), "HERE", by_reference=False)
+        receipts = Receipts(world.data / "receipts.sqlite", container.root)
+        folder = Folder(container, [Function("id", "f", trigger)], receipts, blob_queue, deletions)
+        stop = asyncio.Event()
+        watching = asyncio.create_task(folder.run(stop))
+        while not blob_queue.waiting():
+            await blob_queue.news.wait()
+        announced.append(time.time())
+        [body] = blob_queue.waiting()
+        assert json.loads(body)["BlobName"] == "new.jpg"
+        stop.set()
+        await watching
+        await queues.close()
+
+    world.data.mkdir()
+    world.put("new.jpg", "x")
+    written = (world.images / "new.jpg").stat().st_mtime
+    asyncio.run(main())
+    assert announced[0] - written >= 0.25

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from devhost import protos
-from devhost.front import BODY_LIMIT, _set_cookie
+from devhost.rpc_http import BODY_LIMIT, set_cookie
 from tests.devhost.apps import write_app
 from tests.servers.devhost import Devhost, running
 
@@ -160,7 +160,7 @@ def test_cookies(host: Devhost) -> None:
 
 def test_a_cookie_value_cannot_add_attributes() -> None:
     cookie = protos.RpcHttpCookie("a", "1; domain=evil\r\nX: y", domain=protos.NullableString("x.org"), same_site=3)
-    assert _set_cookie(cookie) == "a=1%3B%20domain%3Devil%0D%0AX%3A%20y; domain=x.org; path=/; samesite=none"
+    assert set_cookie(cookie) == "a=1%3B%20domain%3Devil%0D%0AX%3A%20y; domain=x.org; path=/; samesite=none"
 
 
 def test_two_blocking_functions_run_at_the_same_time(host: Devhost) -> None:

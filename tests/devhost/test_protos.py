@@ -46,6 +46,7 @@ def test_search_sees_names_looked_up_by_text() -> None:
         (protos.TypedData(string=""), "string"),
         (protos.TypedData(int=0), "int"),
         (protos.TypedData(json="{}"), "json"),
+        (protos.TypedData(model_binding_data=protos.ModelBindingData("1.0", "s", "t", b"")), "model_binding_data"),
     ],
 )
 def test_typed_data_names_its_kind(value: protos.TypedData, kind: str | None) -> None:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from azure.storage.blob import BlobServiceClient
 
 from devhost import settings
 from tests.devhost.apps import write_app
@@ -45,15 +46,19 @@ def test_environment_of_the_app(tmp_path: Path) -> None:
     app = write_app(tmp_path / "app", _ENVIRONMENT_APP, local_settings_json=json.dumps({"Values": values}))
     images = tmp_path / "images"
     images.mkdir()
+    (images / "a b.jpg").write_text("picture")
     arguments = ["--images", str(images), "--data", os.path.relpath(tmp_path / "data", ROOT)]
-    with running(app, *arguments, env={"SET_ALREADY": "outside"}) as host:
+    outside = {"SET_ALREADY": "outside", "IMAGES_STORAGE": "else", "IMAGES_STORAGE__blobServiceUri": "http://else"}
+    with running(app, *arguments, env=outside) as host:
         seen = httpx.get(f"{host.url}/api/environment").json()
+        with BlobServiceClient.from_connection_string(seen["IMAGES_STORAGE"], use_env_settings=False) as storage:
+            assert storage.get_blob_client("images", "a b.jpg").download_blob().readall() == b"picture"
     assert seen["FROM_FILE"] == "file"
     assert seen["SET_ALREADY"] == "outside"
     assert seen["NUMBER"] == "3"
     assert seen["AZURE_FUNCTIONS_ENVIRONMENT"] == "Development"
     assert seen["DATA_DIR"] == str(tmp_path / "data")
-    assert seen["IMAGES_STORAGE__blobServiceUri"] == host.url
+    assert "IMAGES_STORAGE__blobServiceUri" not in seen
     assert seen["cwd"] == str(app)
 
 
@@ -75,13 +80,17 @@ def test_introduction_lists_the_functions(tmp_path: Path) -> None:
 
         @app.timer_trigger(arg_name="timer", schedule="0 0 * * * *")
         def clock(timer: func.TimerRequest) -> None: ...
+
+        @app.cosmos_db_trigger(arg_name="found", container_name="c", database_name="d", connection="C")
+        def things_db(found: func.DocumentList) -> None: ...
         """,
     )
     with running(app, env={"CONTAINER": "images"}) as host:
         assert f"    things: [POST,PUT] {host.url}/api/things/{{id:int}}" in host.lines
         assert "    blobs: blobTrigger" in host.lines
-        assert "Note: clock: a timerTrigger binding is not imitated here: so it never runs" in host.lines
-        assert "Note: blobs: never runs without --images" in host.lines
+        assert "    clock: timerTrigger" in host.lines
+        assert "Note: things_db: a cosmosDBTrigger binding is not imitated here: so it never runs" in host.lines
+        assert "Note: blobs: never runs without --images or the setting AzureWebJobsStorage" in host.lines
         assert sum(line.startswith("Listening on ") for line in host.lines) == 1
         assert httpx.get(f"{host.url}/admin/host/status").json()["state"] == "Running"
         root = httpx.get(host.url)
@@ -156,6 +165,20 @@ def test_bad_settings(tmp_path: Path, name: str, content: str, message: str) -> 
         use(app)
 
 
+def test_how_much_runs_at_once(tmp_path: Path) -> None:
+    usual = 4 * (os.process_cpu_count() or 1)
+    assert settings.trigger_settings(tmp_path) == settings.TriggerSettings(usual, usual)
+    app = write_app(tmp_path, "", host_json='{"extensions": {"blobs": {"maxDegreeOfParallelism": 3}}}')
+    assert settings.trigger_settings(app) == settings.TriggerSettings(3, usual)
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "true", '"4"', "2.5"])
+def test_how_much_must_be_a_number(tmp_path: Path, number: str) -> None:
+    app = write_app(tmp_path, "", host_json=f'{{"extensions": {{"queues": {{"batchSize": {number}}}}}}}')
+    with pytest.raises(settings.SettingsError, match="batchSize must be whole numbers"):
+        settings.trigger_settings(app)
+
+
 def test_a_relative_data_folder_is_the_apps_unless_it_is_an_argument(tmp_path: Path) -> None:
     assert settings.data_folder(tmp_path, None, {"DATA_DIR": "here"}) == tmp_path / "here"
     assert settings.data_folder(tmp_path, None, {}) == tmp_path / ".local"
@@ -177,6 +200,14 @@ def test_bad_images_folders(tmp_path: Path) -> None:
     inside = _run(app, "--images", str(tmp_path), "--data", str(tmp_path / "data"))
     assert inside.returncode == 1
     assert "is in the images folder" in inside.stderr
+
+
+@pytest.mark.parametrize("secret", ["AccountKey=secret", "secret"])
+def test_storage_that_cannot_be_named(tmp_path: Path, secret: str) -> None:
+    result = _run(write_app(tmp_path, _WAITING_APP), env={"AzureWebJobsStorage": secret})
+    assert (result.returncode, result.stderr.count("\n")) == (1, 1)
+    assert result.stderr.startswith("devhost: the setting AzureWebJobsStorage is not a connection string")
+    assert "secret" not in result.stderr
 
 
 def test_port_in_use(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -61,6 +61,14 @@ class Devhost:
         with self._news:
             self._ended = True
             self._news.notify_all()
+
+
+def wait_until(condition: Callable[[], bool], timeout: float = 30) -> None:
+    """Returns once the condition holds; raises AssertionError when it does not in time."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to be in time"
+        threading.Event().wait(0.02)
 
 
 def start_command(app: Path, *arguments: str) -> list[str]:
