@@ -44,18 +44,21 @@ def embed_blob(blob: BlobReference) -> None:
 @app.event_grid_trigger("event")
 def forget_blob(event: func.EventGridEvent) -> None:
     """A deleted or renamed image: drop the feature of what is gone."""
-    from shared.ingest import paths_in_event, sync_blob
+    from shared.blob_events import paths_in_event
+    from shared.ingest import sync_blob
 
     for path in paths_in_event(event.subject, event.get_json(), settings()):
         sync_blob(path, feature_store(), settings())
 
 
-@app.queue_trigger("message", queue_name="webjobs-blobtrigger-poison", connection="AzureWebJobsStorage")
+@app.queue_trigger("message", queue_name="webjobs-blobtrigger-poison", connection="IMAGES_STORAGE")
 def note_given_up_blob(message: func.QueueMessage) -> None:
     """A blob that `embed_blob` failed five times: show it among the failures."""
+    from shared.blob_events import path_given_up
     from shared.ingest import note_given_up
 
-    note_given_up(message.get_body(), feature_store(), settings())
+    if path := path_given_up(message.get_body(), settings()):
+        note_given_up(path, feature_store(), settings())
 
 
 @app.timer_trigger("timer", schedule="0 17 * * * *")

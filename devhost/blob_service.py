@@ -57,7 +57,7 @@ async def _of_blob(container: blobs.Container, request: web.Request, path: str) 
         return await _blob(container, request, path)
     if operation == (None, "tags"):
         found = await asyncio.to_thread(blobs.find, container, path)
-        return _xml(_NO_TAGS) if found else _no_blob()
+        return _xml(_NO_TAGS) if found else _no_blob(container)
     return _unsupported()
 
 
@@ -80,7 +80,7 @@ async def _list(container: blobs.Container, request: web.Request) -> web.Respons
     )
     # Looked at last: a folder that went away meanwhile must not pass for one without blobs.
     if not container.root.is_dir():
-        return _error(HTTPStatus.NOT_FOUND, "ContainerNotFound", "The folder of the container is not there.")
+        return _no_blob(container)
     return _xml(body)
 
 
@@ -90,7 +90,7 @@ async def _blob(container: blobs.Container, request: web.Request, path: str) -> 
     except PermissionError:
         return _error(HTTPStatus.FORBIDDEN, "AuthorizationPermissionMismatch", "The file may not be read.")
     if not file:
-        return _no_blob()
+        return _no_blob(container)
     with file:
         state = blobs.state(os.fstat(file.fileno()))
         if refusal := _refusal(request, state):
@@ -166,7 +166,10 @@ def _unsupported() -> web.Response:
     return _error(HTTPStatus.BAD_REQUEST, "UnsupportedQueryParameter", text)
 
 
-def _no_blob() -> web.Response:
+def _no_blob(container: blobs.Container) -> web.Response:
+    """A folder that is away does not mean that its files are gone."""
+    if not container.root.is_dir():
+        return _error(HTTPStatus.NOT_FOUND, "ContainerNotFound", "The folder of the container is not there.")
     return _error(HTTPStatus.NOT_FOUND, "BlobNotFound", "The specified blob does not exist.")
 
 

@@ -34,7 +34,7 @@ async def answer(name: str, request: web.Request, host: Webhooks) -> web.Respons
         content = json.loads(body) if body else {}
         given = content.get("input") or ""
         running = asyncio.ensure_future(await _start(function, given if isinstance(given, str) else str(given), host))
-    except (AttributeError, ValueError, _InputError):
+    except (AttributeError, ValueError, RecursionError, _InputError):
         return web.Response(status=HTTPStatus.BAD_REQUEST)
     except QueueError:
         return web.Response(status=HTTPStatus.SERVICE_UNAVAILABLE)

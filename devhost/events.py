@@ -52,7 +52,7 @@ def read_message(body: bytes) -> BlobMessage:
         return BlobMessage(
             function, content["BlobType"], content["ContainerName"], content["BlobName"], content["ETag"]
         )
-    except (AttributeError, KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"not a message of a blob trigger: {error!r}") from error
 
 

@@ -83,7 +83,10 @@ async def _events(request: web.Request) -> list[object]:
     if length > _BODY_LIMIT:
         raise web.HTTPRequestEntityTooLarge(max_size=_BODY_LIMIT, actual_size=length)
     try:
-        sent = json.loads(await request.read())
+        body = await request.read()
+        if len(body) > _BODY_LIMIT:  # of unannounced length
+            raise web.HTTPRequestEntityTooLarge(max_size=_BODY_LIMIT, actual_size=len(body))
+        sent = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise web.HTTPBadRequest from error
     if not isinstance(sent, list) or len(sent) > _MOST_EVENTS:

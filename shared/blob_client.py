@@ -73,9 +73,12 @@ def told_plainly() -> Iterator[None]:
     try:
         yield
     except ResourceNotFoundError as error:
-        if _code(error) == "ContainerNotFound":
-            raise SettingsError("There is no container of images: IMAGES_CONTAINER names none that exists.") from error
-        raise
+        if _code(error) == "BlobNotFound":
+            raise
+        # Whatever else is not there, it does not mean that the blobs are gone.
+        raise SettingsError(
+            f"The images container is not where IMAGES_STORAGE and IMAGES_CONTAINER say ({_code(error)})."
+        ) from error
     except ClientAuthenticationError as error:
         raise SettingsError(_REFUSED) from error
     except HttpResponseError as error:

@@ -83,6 +83,10 @@ def read_blob(path: str, settings: Settings, *, unless: str = "") -> Blob | None
     except ResourceNotFoundError:
         return None
     about = stream.properties
+    if _is_folder(about.metadata):
+        return None
+    if about.copy.status == "pending":
+        raise BlobUnreadable("It is still being copied.")
     return Blob(path=path, etag=_bare(about.etag), modified=about.last_modified, tags=_decoded(tags), data=data)
 
 
@@ -93,7 +97,7 @@ def version_of(path: str, settings: Settings) -> tuple[str, datetime] | None:
             about = images(settings).get_blob_client(path).get_blob_properties()
     except ResourceNotFoundError:
         return None
-    return _bare(about.etag), about.last_modified
+    return None if _is_folder(about.metadata) else (_bare(about.etag), about.last_modified)
 
 
 def list_page(prefix: str, marker: str, settings: Settings, *, deep: bool = True) -> Page:
@@ -112,7 +116,7 @@ def list_page(prefix: str, marker: str, settings: Settings, *, deep: bool = True
     include = ["metadata", "tags"]
     try:
         return _page(prefix, marker, settings, deep, include)
-    except BlobUnreadable:
+    except (BlobUnreadable, SettingsError):
         # Index tags need a role of their own, and accounts with folders of their own have none.
         return _page(prefix, marker, settings, deep, ["metadata"])
 
@@ -132,11 +136,16 @@ def _page(prefix: str, marker: str, settings: Settings, deep: bool, include: lis
 
 
 def _listed(about: BlobProperties, *, tags: bool) -> Listed | None:
-    metadata = about.metadata or {}
-    if metadata.get("hdi_isfolder", "").lower() == "true":
-        return None  # a folder, where the account has real ones
-    seen = _decoded(metadata | dict(about.tags or {})) if tags else None
-    return Listed(about.name, _bare(about.etag), seen)
+    if _is_folder(about.metadata):
+        return None
+    # An empty value comes as None in a listing.
+    seen = {name: value or "" for name, value in {**(about.metadata or {}), **(about.tags or {})}.items()}
+    return Listed(about.name, _bare(about.etag), _decoded(seen) if tags else None)
+
+
+def _is_folder(metadata: Mapping[str, str] | None) -> bool:
+    """Whether a blob stands for a folder, as in accounts that have real ones, and where tools imitate them."""
+    return str((metadata or {}).get("hdi_isfolder", "")).lower() == "true"
 
 
 def _index_tags(client: Any) -> dict[str, str]:
@@ -157,9 +166,11 @@ def _decoded_word(text: str) -> str:
     if "=?" not in text:
         return text
     try:
-        return str(make_header(decode_header(text)))
+        meant = str(make_header(decode_header(text)))
+        meant.encode()  # half a character is no text
     except (HeaderParseError, LookupError, ValueError):
         return text
+    return meant
 
 
 def _bare(etag: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from shared import backbone
-from shared.blobs import Page
+from shared.blobs import Listed, Page
 from shared.features import DEFAULT_COLLECTION, FeatureStore, Version
 
 BLOCK = 5000
@@ -28,14 +28,21 @@ class Scope(NamedTuple):
 
 
 class Suspect(NamedTuple):
-    """A path whose blob and store seem to differ; the tags, if only they do."""
+    """A path whose blob and store seem to differ.
+
+    Attributes:
+        path: Of the blob.
+        stored: Whether there is something stored.
+        tags: The blob's tags, when only they differ.
+    """
 
     path: str
+    stored: bool
     tags: dict[str, str] | None = None
-    failed_before: bool = False
 
 
 def scopes_of(collection: str) -> list[Scope]:
+    """The listings that together hold the blobs of a collection."""
     scopes = [Scope(f"{collection}/", deep=True)]
     if collection == DEFAULT_COLLECTION:
         # Blobs without a folder, and those whose first folder has no name, belong here too.
@@ -43,24 +50,45 @@ def scopes_of(collection: str) -> list[Scope]:
     return scopes
 
 
-def differences(collection: str, scope: Scope, page: Page, after: str, store: FeatureStore) -> Iterator[Suspect]:
-    """What differs between a part of the listing and the store, in the store's order and then what is not stored."""
-    listed = {one.path: one for one in page.blobs}
-    for version in _stored(collection, page, after, store):
-        blob = listed.pop(version.path, None)
-        if not scope.has(version.path):
-            continue
-        if blob is None or blob.etag != version.etag or version.model != backbone.MODEL or version.retry:
-            yield Suspect(version.path, failed_before=version.retry)
-        elif blob.tags is not None and not version.failed and dict(version.tags) != dict(blob.tags):
-            yield Suspect(version.path, tags=dict(blob.tags))
-    yield from (Suspect(path) for path in listed)
+def differences(
+    collection: str, scope: Scope, page: Page, after: str, reached: Suspect | None, store: FeatureStore
+) -> Iterator[Suspect]:
+    """What differs between a part of a listing and the store: what is stored, in the store's order, then what is not.
 
-
-def _stored(collection: str, page: Page, after: str, store: FeatureStore) -> Iterator[Version]:
+    Args:
+        collection: Its name.
+        scope: What was listed.
+        page: The part.
+        after: The last name before it.
+        reached: The suspect up to which all have been looked after, in an earlier run.
+        store: Where the versions are.
+    """
     if page.marker and not page.blobs:
-        return
-    upto = page.blobs[-1].path if page.marker else None
+        return  # only folders: what is stored between them is compared with the next part
+    end = page.blobs[-1].path if page.marker else None
+    missing = {one.path: one for one in page.blobs}
+    if reached:
+        for version in _stored(collection, after, reached.path if reached.stored else end, store):
+            missing.pop(version.path, None)
+    if reached is None or reached.stored:
+        for version in _stored(collection, reached.path if reached else after, end, store):
+            blob = missing.pop(version.path, None)
+            if scope.has(version.path):
+                yield from _suspects(version, blob)
+    names = [one.path for one in page.blobs]
+    if reached and not reached.stored and reached.path in names:
+        names = names[names.index(reached.path) + 1 :]
+    yield from (Suspect(name, stored=False) for name in names if name in missing)
+
+
+def _suspects(version: Version, blob: Listed | None) -> Iterator[Suspect]:
+    if blob is None or blob.etag != version.etag or version.model != backbone.MODEL or version.retry:
+        yield Suspect(version.path, stored=True)
+    elif blob.tags is not None and not version.failed and dict(version.tags) != dict(blob.tags):
+        yield Suspect(version.path, stored=True, tags=dict(blob.tags))
+
+
+def _stored(collection: str, after: str, upto: str | None, store: FeatureStore) -> Iterator[Version]:
     while block := store.versions(collection, after=after, upto=upto, limit=BLOCK):
         yield from block
         if len(block) < BLOCK:

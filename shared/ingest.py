@@ -5,12 +5,9 @@ twice, late, in any order, or be made up. After every write the blob is looked a
 side by side, the last one finds out when the blob is no longer what it wrote.
 """
 
-import json
 import logging
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any, Literal
-from urllib.parse import unquote, urlsplit
+from typing import Literal
 
 from shared import backbone
 from shared.blob_client import RETRY_AFTER, BlobReplaced, BlobUnchanged, BlobUnreadable
@@ -18,9 +15,14 @@ from shared.blobs import Blob, read_blob, version_of
 from shared.embedding import embed_bytes
 from shared.features import Failure, Feature, FeatureStore, StoreBusy
 from shared.images import ImageError, perceptual_hash
+from shared.origin import check_origin
 from shared.settings import Settings
 
 type Outcome = Literal["embedded", "failed", "dropped", "current"]
+
+FATAL = "The app ended each time while it embedded this: it ran out of memory or time."
+
+GIVEN_UP = "Given up after five tries. The app's log says why; without a line there, it ran out of memory or time."
 
 LOOKS = 10
 """How often a blob that keeps changing is looked at before somebody else's turn comes."""
@@ -46,9 +48,9 @@ def sync_blob(path: str, store: FeatureStore, settings: Settings, *, again: bool
         StoreBusy: The store or Blob storage did not answer; nothing is lost by trying later.
         SettingsError: One of them cannot be used as it is set up.
     """
-    if any(part in {".", ".."} for part in path.split("/")):
-        log.warning("skipped %r: no url can name a blob with a folder called '.' or '..'", path)
+    if not _can_be_read(path):
         return "failed"
+    check_origin(store, settings)
     outcome: Outcome = "current"
     for _ in range(LOOKS):
         stored = store.entry(path)
@@ -59,7 +61,7 @@ def sync_blob(path: str, store: FeatureStore, settings: Settings, *, again: bool
         except BlobReplaced:
             continue
         except BlobUnreadable as error:
-            return _fail(path, version_of(path, settings), str(error), store, retry=True)
+            return _fail_unread(path, str(error), store, settings)
         if blob is None:
             if stored is None:
                 return outcome
@@ -97,50 +99,45 @@ def feature_of(blob: Blob, settings: Settings) -> Feature:
     )
 
 
-def paths_in_event(subject: str | None, data: Any, settings: Settings) -> Iterator[str]:
-    """The paths of the images that an event of Blob storage is about: none when it is about something else.
+def note_given_up(path: str, store: FeatureStore, settings: Settings) -> None:
+    """Note a blob that the host gave up after five tries as a failure, unless it is embedded or explained by now.
 
-    Args:
-        subject: The event's subject, `/blobServices/default/containers/<container>/blobs/<path>`.
-        data: The event's data. Of a rename, its `sourceUrl` names the blob that is no longer there.
-        settings: Say which container holds the images.
+    Raises:
+        StoreBusy: The store or Blob storage did not answer.
+        SettingsError: One of them cannot be used as it is set up.
     """
-    _, found, path = (subject or "").partition(f"/containers/{settings.images_container}/blobs/")
-    if found and path:
-        yield path
-    source = data.get("sourceUrl") if isinstance(data, dict) else None
-    if isinstance(source, str):
-        # https://<account>.dfs.core.windows.net/<container>/<path>
-        _, container, former = [*urlsplit(source).path.split("/", 2), "", ""][:3]
-        if unquote(container) == settings.images_container and former:
-            yield unquote(former)
+    if not _can_be_read(path):
+        return
+    check_origin(store, settings)
+    version, stored = version_of(path, settings), store.entry(path)
+    if version and not (stored and stored.etag == version[0] and stored.model == backbone.MODEL):
+        _fail(path, version, GIVEN_UP, store, retry=True)
+        if version_of(path, settings) != version:
+            sync_blob(path, store, settings)
 
 
-def note_given_up(message: bytes, store: FeatureStore, settings: Settings) -> None:
-    """Note the blob of a poison message as a failure, unless it has been embedded or explained since.
-
-    Args:
-        message: What the host writes when a blob function failed five times: {"ContainerName", "BlobName", …}.
-        store: Where the failure goes.
-        settings: Say which container holds the images.
+def note_fatal(path: str, store: FeatureStore, settings: Settings) -> None:
+    """Note a blob that ends the process which embeds it as a failure that is not tried again by itself.
 
     Raises:
         StoreBusy: The store or Blob storage did not answer.
     """
+    version = version_of(path, settings)
+    if version:
+        _fail(path, version, FATAL, store)
+
+
+def _can_be_read(path: str) -> bool:
+    """Whether a url can name this blob and no other: in urls, folders called "." and ".." mean something else."""
     try:
-        given_up = json.loads(message)
-        container, path = given_up["ContainerName"], given_up["BlobName"]
-    except (ValueError, TypeError, KeyError):
-        log.warning("a message of the poison queue names no blob: %r", message[:200])
-        return
-    if container != settings.images_container:
-        return
-    version, stored = version_of(path, settings), store.entry(path)
-    if version and not (stored and stored.etag == version[0] and stored.model == backbone.MODEL):
-        reason = (
-            "Given up after five tries. The app's log says why; without a line there, it ran out of memory or time."
-        )
-        _fail(path, version, reason, store, retry=True)
+        path.encode()
+    except UnicodeEncodeError:
+        usable = False
+    else:
+        usable = bool(path) and not any(part in {".", ".."} for part in path.split("/"))
+    if not usable:
+        log.warning("skipped %r: no url can name such a blob", path)
+    return usable
 
 
 def _settled(stored: Feature | Failure | None) -> str:
@@ -160,16 +157,23 @@ def _embed(blob: Blob, store: FeatureStore, settings: Settings) -> Outcome:
         # The edge of an event: what nobody foresaw is to be seen where people look, and then tried again by the host.
         _fail(blob.path, version, f"An error of the app: {type(error).__name__}.", store, retry=True)
         raise
-    store.upsert(feature)
-    return "embedded"
+    return "embedded" if store.upsert(feature) else "current"
+
+
+def _fail_unread(path: str, reason: str, store: FeatureStore, settings: Settings) -> Outcome:
+    try:
+        version = version_of(path, settings)
+    except BlobUnreadable:
+        version = ("", datetime.now(UTC))  # storage does not even tell which version it is
+    if version is None:
+        return "dropped" if store.delete(path) else "current"
+    return _fail(path, version, reason, store, retry=True)
 
 
 def _fail(
-    path: str, version: tuple[str, datetime] | None, reason: str, store: FeatureStore, *, retry: bool = False
+    path: str, version: tuple[str, datetime], reason: str, store: FeatureStore, *, retry: bool = False
 ) -> Outcome:
-    if version is None:
-        return "current"  # gone meanwhile, which is an event of its own
-    log.warning("skipped %s: %s", path, reason)
+    log.warning("skipped %r: %s", path, reason)
     etag, modified = version
     store.fail(
         Failure(

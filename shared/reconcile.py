@@ -1,26 +1,27 @@
 """Finds what events missed: compares the images container with the store, and looks after every blob that differs.
 
 `sync_blob` looks at the blob itself before anything is changed. How far a run came is kept in the store, and the next
-one goes on from there.
+one goes on from there. So is what it is about to look after: a blob that ends the process is found out by that, and
+does not end every run after it.
 """
 
-import json
 import logging
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import batched, chain, islice
-from typing import Any, Literal
+from typing import Literal
 
 from shared.blob_client import BlobUnreadable
 from shared.blobs import Page, list_page
 from shared.comparison import Scope, Suspect, differences, scopes_of
 from shared.contract import Deadline
-from shared.features import DEFAULT_COLLECTION, Failure, FeatureStore, StoreBusy
-from shared.ingest import Outcome, sync_blob
+from shared.cursor import Cursor, complete, completed, keep, key_of, now, resumed
+from shared.features import DEFAULT_COLLECTION, FeatureStore, StoreBusy
+from shared.ingest import Outcome, note_fatal, sync_blob
+from shared.origin import check_origin
 from shared.settings import Settings, SettingsError
 
 MOST = 20_000
@@ -28,6 +29,11 @@ MOST = 20_000
 
 AT_ONCE = 2 * (os.process_cpu_count() or 1)
 """Blobs looked after at the same time: while some are embedded, others are read."""
+
+FATAL_AFTER = 3
+"""How often in a row a run must end while it looks after one blob alone before that blob is not tried any more."""
+
+_ALL = "reconcile"
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +44,8 @@ class Report:
 
     Attributes:
         collection: Its name.
+        began: When the pass over the collection began that this run goes on with: an ISO time in UTC. What was missed
+            before then has been found once `complete` is true.
         compared: How many blobs were compared with the store.
         embedded: How many were embedded.
         retagged: How many features got the blob's present tags.
@@ -48,6 +56,7 @@ class Report:
     """
 
     collection: str
+    began: str
     compared: int = 0
     embedded: int = 0
     retagged: int = 0
@@ -57,62 +66,31 @@ class Report:
     complete: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Cursor:
-    """How far a collection has been compared: the scope, the part of its listing, the last name before that part."""
+@dataclass(slots=True)
+class _Budget:
+    """What a run may still do."""
 
-    scope: int = 0
-    marker: str = ""
-    after: str = ""
+    deadline: Deadline
+    looks: int
+
+    def spent(self) -> bool:
+        return self.looks <= 0 or not self.deadline.remaining()
 
 
-def reconcile(
-    collection: str,
-    store: FeatureStore,
-    settings: Settings,
-    deadline: Deadline,
-    *,
-    on_folder: Callable[[str], bool] = lambda _collection: True,
-) -> Report:
+def reconcile(collection: str, store: FeatureStore, settings: Settings, deadline: Deadline) -> Report:
     """Bring the features of a collection in step with its blobs, as far as time and `MOST` allow.
 
     Args:
         collection: Its name. One that is nowhere is complete at once.
         store: Where the features are.
         settings: Say which container.
-        deadline: When to begin nothing more.
-        on_folder: Called with each folder beside the blobs of the default collection; whether to go on.
+        deadline: When to begin nothing more. A little is done however late it is, so that runs come to an end.
 
     Raises:
         StoreBusy: The store or Blob storage did not answer. What was done stays done.
         SettingsError: One of them cannot be used as it is set up.
     """
-    report, scopes, key = Report(collection), scopes_of(collection), _key(collection)
-    cursor = _resumed(store.recall(key))
-    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="reconcile") as pool:
-        while cursor.scope < len(scopes):
-            scope = scopes[cursor.scope]
-            page = _listed(scope, cursor, settings)
-            report.compared += len(page.blobs)
-            differing = differences(collection, scope, page, cursor.after, store)
-            for number, some in enumerate(batched(differing, 4 * AT_ONCE, strict=False)):
-                # Some of it is done however late it is, so that calling again always comes to an end.
-                if number and (not deadline.remaining() or _looked_after(report) >= MOST):
-                    report.remaining = sum(1 for _ in islice(chain(some, differing), 10_000))
-                    return report
-                for outcome in pool.map(partial(_look_after, store=store, settings=settings), some):
-                    _count(report, outcome)
-            if not all(on_folder(folder.rstrip("/")) for folder in page.folders):
-                return report
-            last = page.blobs[-1].path if page.blobs else cursor.after
-            cursor = _Cursor(cursor.scope, page.marker, last) if page.marker else _Cursor(cursor.scope + 1)
-            store.remember(key, json.dumps(asdict(cursor)))
-            log.info("reconcile: %s", report)
-            if not deadline.remaining() and cursor.scope < len(scopes):
-                return report
-    store.remember(key, json.dumps({"completed": datetime.now(UTC).isoformat()}))
-    report.complete = True
-    return report
+    return _reconcile(collection, store, settings, _Budget(deadline, MOST))
 
 
 def reconcile_all(store: FeatureStore, settings: Settings, deadline: Deadline) -> list[Report]:
@@ -122,88 +100,147 @@ def reconcile_all(store: FeatureStore, settings: Settings, deadline: Deadline) -
     found.
 
     Returns:
-        The reports of those that were looked at. When the last one is complete, the whole container has been compared.
+        The reports of those that were looked at. When the last one is of the default collection and complete, the whole
+        container has been compared.
 
     Raises:
         StoreBusy, SettingsError: As `reconcile`.
     """
-    began = store.recall(_ALL) or datetime.now(UTC).isoformat()
+    began = store.recall(_ALL) or now()
     store.remember(_ALL, began)
-    reports: list[Report] = []
+    budget, reports = _Budget(deadline, MOST), list[Report]()
 
     def run(collection: str) -> bool:
-        if _completed(store.recall(_key(collection))) >= began:
+        if reports and budget.spent():
+            return False
+        if completed(key_of(collection), store) >= began:
             return True
-        reports.append(reconcile(collection, store, settings, deadline))
+        try:
+            reports.append(_reconcile(collection, store, settings, budget))
+        except (StoreBusy, SettingsError):
+            raise
+        except Exception:
+            # The edge of a collection: the others come all the same.
+            log.exception("reconcile: the collection %r", collection)
+            return True
         return reports[-1].complete
 
-    if not all(run(collection) for collection in store.collections() if collection != DEFAULT_COLLECTION):
+    known = [collection for collection in store.collections() if collection != DEFAULT_COLLECTION]
+    if not all(run(collection) for collection in known) or (reports and budget.spent()):
         return reports
-    others = partial(_run_unless_default, run)
-    reports.append(reconcile(DEFAULT_COLLECTION, store, settings, deadline, on_folder=others))
+    beside = partial(_run_unless_default, run)
+    reports.append(_reconcile(DEFAULT_COLLECTION, store, settings, budget, on_folder=beside))
     if reports[-1].complete:
         store.remember(_ALL, None)
     return reports
 
 
-_ALL = "reconcile"
+def _reconcile(
+    collection: str,
+    store: FeatureStore,
+    settings: Settings,
+    budget: _Budget,
+    on_folder: Callable[[str], bool] = lambda _folder: True,
+) -> Report:
+    check_origin(store, settings)
+    key, scopes = key_of(collection), scopes_of(collection)
+    cursor = _finish_interrupted(key, resumed(key, store), store, settings)
+    report = Report(collection, cursor.began)
+    while cursor.scope < len(scopes):
+        scope = scopes[cursor.scope]
+        page, cursor = _part(scope, cursor, settings)
+        report.compared += len(page.blobs)
+        if not _look_after_part(scope, page, key, cursor, report, budget, store, settings):
+            return report
+        if not all(on_folder(folder.rstrip("/")) for folder in page.folders):
+            return report
+        last = page.blobs[-1].path if page.blobs else cursor.after
+        following = {"marker": page.marker, "after": last} if page.marker else {"scope": cursor.scope + 1}
+        cursor = Cursor(began=cursor.began, **({"scope": cursor.scope} | following))
+        keep(key, cursor, store)
+        log.info("%s", report)
+        if budget.spent() and cursor.scope < len(scopes):
+            return report
+    report.complete = True
+    complete(key, cursor, store)
+    return report
 
 
-def _run_unless_default(run: Callable[[str], bool], folder: str) -> bool:
-    return folder in {"", DEFAULT_COLLECTION} or run(folder)
-
-
-def _key(collection: str) -> str:
-    return f"reconcile/{collection}"
-
-
-def _resumed(text: str | None) -> _Cursor:
-    kept: dict[str, Any] = json.loads(text) if text else {}
-    return _Cursor() if not kept or "completed" in kept else _Cursor(**kept)
-
-
-def _completed(text: str | None) -> str:
-    return str((json.loads(text) if text else {}).get("completed", ""))
-
-
-def _listed(scope: Scope, cursor: _Cursor, settings: Settings) -> Page:
+def _part(scope: Scope, cursor: Cursor, settings: Settings) -> tuple[Page, Cursor]:
+    """The part of the listing where the cursor is; where that is refused, the first part of all and a new cursor."""
     try:
-        return list_page(scope.prefix, cursor.marker, settings, deep=scope.deep)
+        return list_page(scope.prefix, cursor.marker, settings, deep=scope.deep), cursor
     except BlobUnreadable as error:
-        raise SettingsError(f"The images container cannot be listed. {error}") from error
+        if not cursor.marker:
+            raise SettingsError(f"The images container cannot be listed. {error}") from error
+        log.warning("reconcile: begins again, for Blob storage does not go on from where it was: %s", error)
+        cursor = Cursor(began=now(), scope=cursor.scope)
+        return list_page(scope.prefix, "", settings, deep=scope.deep), cursor
+
+
+def _look_after_part(
+    scope: Scope,
+    page: Page,
+    key: str,
+    cursor: Cursor,
+    report: Report,
+    budget: _Budget,
+    store: FeatureStore,
+    settings: Settings,
+) -> bool:
+    """Whether the end of the part was reached."""
+    reached = Suspect(*cursor.reached) if cursor.reached else None
+    differing = differences(report.collection, scope, page, cursor.after, reached, store)
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="reconcile") as pool:
+        for number, some in enumerate(batched(differing, 4 * AT_ONCE, strict=False)):
+            if number and budget.spent():
+                report.remaining = sum(1 for _ in islice(chain(some, differing), 10_000))
+                keep(key, cursor, store)
+                return False
+            keep(key, replace(cursor, under_way=[suspect.path for suspect in some]), store)
+            try:
+                for outcome in pool.map(partial(_look_after, store=store, settings=settings), some):
+                    _count(report, outcome)
+            except (StoreBusy, SettingsError):
+                keep(key, cursor, store)  # it is no blob's fault
+                raise
+            budget.looks -= len(some)
+            cursor = replace(cursor, reached=(some[-1].path, some[-1].stored))
+    return True
+
+
+def _finish_interrupted(key: str, cursor: Cursor, store: FeatureStore, settings: Settings) -> Cursor:
+    """Look after what the last run was at when it ended, each alone; what ends one run after the other is given up."""
+    for path in cursor.under_way:
+        tries = cursor.tries + 1 if len(cursor.under_way) == 1 else 1
+        if tries >= FATAL_AFTER:
+            note_fatal(path, store, settings)
+        else:
+            keep(key, replace(cursor, under_way=[path], tries=tries), store)
+            _look_after(Suspect(path, stored=False), store, settings)
+    return replace(cursor, under_way=[], tries=0)
 
 
 def _look_after(suspect: Suspect, store: FeatureStore, settings: Settings) -> Outcome | Literal["retagged"]:
     try:
-        if suspect.tags is not None:
-            feature = store.get(suspect.path)
-            return "retagged" if feature and store.upsert(replace(feature, tags=suspect.tags)) else "current"
-        if suspect.failed_before:
-            return _try_again(suspect.path, store, settings)
-        return sync_blob(suspect.path, store, settings)
+        retagged = suspect.tags is not None and _retag(suspect.path, suspect.tags, store)
+        outcome = sync_blob(suspect.path, store, settings)  # also then: it may have changed, or gone, meanwhile
     except (StoreBusy, SettingsError):
         raise
     except Exception:
         # The edge of a record: the others are looked after whatever happened here.
-        log.exception("reconcile: %s", suspect.path)
+        log.exception("reconcile: %r", suspect.path)
         return "failed"
+    return "retagged" if retagged and outcome == "current" else outcome
 
 
-def _try_again(path: str, store: FeatureStore, settings: Settings) -> Outcome:
-    """Try a blob that was given up. That is noted before: should it end this process, it is not begun once more."""
-    failure = store.entry(path)
-    if not isinstance(failure, Failure):
-        return sync_blob(path, store, settings)
-    store.fail(replace(failure, retry=False))
-    try:
-        return sync_blob(path, store, settings, again=True)
-    except StoreBusy:
-        store.fail(failure)
-        raise
+def _retag(path: str, tags: dict[str, str], store: FeatureStore) -> bool:
+    feature = store.get(path)
+    return feature is not None and store.upsert(replace(feature, tags=tags))
 
 
-def _looked_after(report: Report) -> int:
-    return report.embedded + report.retagged + report.dropped + report.failed
+def _run_unless_default(run: Callable[[str], bool], folder: str) -> bool:
+    return folder in {"", DEFAULT_COLLECTION} or run(folder)
 
 
 def _count(report: Report, outcome: str) -> None:

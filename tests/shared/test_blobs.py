@@ -1,16 +1,18 @@
 """Reading and listing the images container, on a real server with the real SDK."""
 
 import gzip
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import Any
 
 import pytest
-from azure.storage.blob import BlobBlock, BlobServiceClient, ContainerClient, ContentSettings
+from azure.storage.blob import BlobBlock, BlobServiceClient, ContainerClient, ContentSettings, StandardBlobTier
 
 from shared import blobs
-from shared.blob_client import BlobReplaced, BlobUnchanged, images
+from shared.blob_client import BlobReplaced, BlobUnchanged, BlobUnreadable, images
 from shared.blobs import list_page, read_blob, version_of
 from shared.features import StoreBusy
 from shared.settings import Settings, SettingsError
@@ -257,3 +259,79 @@ def test_an_identity_signs_in_where_there_is_no_connection_string() -> None:
 def test_an_identity_s_token_is_never_sent_in_the_clear() -> None:
     with pytest.raises(SettingsError, match="https"):
         images(Settings(images_account="http://a.blob.core.windows.net"))
+
+
+def test_metadata_and_tags_without_a_value(images_settings: Settings, images_container: ContainerClient) -> None:
+    images_container.upload_blob("a.jpg", b"a", metadata={"empty": ""}, tags={"none": ""})
+    [listed] = list_page("", "", images_settings).blobs
+    blob = read_blob("a.jpg", images_settings)
+    assert blob
+    assert listed.tags == blob.tags == {"empty": "", "none": ""}
+
+
+def test_half_a_character_in_metadata_stays_as_it_was_written(
+    images_settings: Settings, images_container: ContainerClient
+) -> None:
+    images_container.upload_blob("a.jpg", b"a", metadata={"odd": "=?utf-7?q?+2AA-?="})
+    blob = read_blob("a.jpg", images_settings)
+    assert blob
+    assert blob.tags == {"odd": "=?utf-7?q?+2AA-?="}
+
+
+def test_what_stands_for_a_folder_is_no_blob(images_settings: Settings, images_container: ContainerClient) -> None:
+    images_container.upload_blob("dogs", b"", metadata={"hdi_isfolder": "true"})
+    assert read_blob("dogs", images_settings) is None
+    assert version_of("dogs", images_settings) is None
+
+
+def test_an_archived_blob_cannot_be_read_now(images_settings: Settings, images_container: ContainerClient) -> None:
+    client = images_container.upload_blob("a.jpg", b"a")
+    client.set_standard_blob_tier(StandardBlobTier.ARCHIVE)
+    with pytest.raises(BlobUnreadable, match="BlobArchived"):
+        read_blob("a.jpg", images_settings)
+    assert version_of("a.jpg", images_settings)
+
+
+LISTING = b"""<?xml version="1.0" encoding="utf-8"?><EnumerationResults><Blobs><Blob><Name>dogs/a</Name><Properties>
+<Etag>0x1</Etag><Last-Modified>Sat, 02 May 2026 12:00:00 GMT</Last-Modified><Content-Length>1</Content-Length>
+</Properties><Metadata><caption>Rex</caption></Metadata></Blob></Blobs><NextMarker /></EnumerationResults>"""
+
+
+class Grudging(BaseHTTPRequestHandler):
+    """What Azurite never answers: no permission for index tags, and a 404 that says nothing of a blob."""
+
+    def do_GET(self) -> None:
+        listing = "comp=list" in self.path
+        status, body = (403, b"") if "tags" in self.path else (200, LISTING) if listing else (404, b"")
+        self.send_response(status)
+        self.send_header("Content-Type", "application/xml")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_HEAD = do_GET  # noqa: N815 - the server's name for it
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def grudging() -> Iterator[Settings]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Grudging) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield Settings(
+            images_connection=f"BlobEndpoint=http://127.0.0.1:{server.server_port};SharedAccessSignature=sv=1&sig=x"
+        )
+        server.shutdown()
+
+
+def test_without_a_role_for_index_tags_the_rest_is_listed(grudging: Settings) -> None:
+    assert list_page("dogs/", "", grudging).blobs == [("dogs/a", "0x1", None)]
+
+
+@pytest.mark.parametrize("ask", [read_blob, version_of])
+def test_an_address_where_nothing_is_does_not_mean_that_the_blob_is_gone(
+    grudging: Settings, ask: Callable[[str, Settings], object]
+) -> None:
+    with pytest.raises(SettingsError, match="404"):
+        ask("dogs/a", grudging)

@@ -1,6 +1,5 @@
 """One current feature for each image, whatever the events say: on a real container, with the real network."""
 
-import json
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,18 +11,20 @@ from typing import Any
 
 import numpy as np
 import pytest
-from azure.storage.blob import ContainerClient
+from azure.storage.blob import BlobServiceClient, ContainerClient, StandardBlobTier
 
-from shared import backbone, ingest
+from shared import backbone, blobs, ingest
+from shared.blob_client import BlobUnreadable
 from shared.blobs import Blob, read_blob, version_of
 from shared.cosmos.store import CosmosFeatureStore
 from shared.embedding import embed_bytes
 from shared.features import Failure, Feature, StoreBusy
 from shared.images import perceptual_hash
-from shared.ingest import feature_of, note_given_up, paths_in_event, sync_blob
+from shared.ingest import feature_of, note_given_up, sync_blob
 from shared.settings import Settings
 from shared.sqlite.store import SqliteFeatureStore
 from tests.pictures import encoded, scene, stripes
+from tests.servers.azurite import AzuriteServer
 from tests.servers.cosmos import CosmosServer
 
 PHOTO = encoded(scene(size=(64, 48)), "JPEG")
@@ -257,6 +258,60 @@ def test_many_at_once_agree(store: SqliteFeatureStore, images_settings: Settings
     assert stored_etag(store) == f'"{version[0]}"'
 
 
+def test_a_blob_that_is_replaced_while_it_is_read_is_read_again(
+    store: SqliteFeatureStore,
+    images_settings: Settings,
+    images_container: ContainerClient,
+    azurite_server: AzuriteServer,
+    put: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    put(REX, PHOTO)
+    etags: list[str] = []
+
+    def hook(response: Any) -> None:
+        if response.http_response.status_code == 206 and not etags:
+            etags.append(put(REX, OTHER))
+
+    service = BlobServiceClient.from_connection_string(
+        azurite_server.connection_string, max_single_get_size=500, max_chunk_get_size=500, raw_response_hook=hook
+    )
+    container = service.get_container_client(images_settings.images_container)
+    monkeypatch.setattr(blobs, "images", lambda _settings: container)
+    assert sync_blob(REX, store, images_settings) == "embedded"
+    assert [stored_etag(store)] == etags
+
+
+def test_an_archived_blob_is_a_failure_until_it_can_be_read(
+    store: SqliteFeatureStore, images_settings: Settings, images_container: ContainerClient, put: Callable[..., str]
+) -> None:
+    put(REX, PHOTO)
+    images_container.get_blob_client(REX).set_standard_blob_tier(StandardBlobTier.ARCHIVE)
+    assert sync_blob(REX, store, images_settings) == "failed"
+    [failure] = store.failures("dogs")
+    assert "BlobArchived" in failure.reason
+    assert failure.retry
+    images_container.get_blob_client(REX).set_standard_blob_tier(StandardBlobTier.HOT)
+    assert sync_blob(REX, store, images_settings) == "embedded"
+
+
+def test_a_blob_that_storage_tells_nothing_of_is_a_failure_too(
+    store: SqliteFeatureStore, images_settings: Settings, put: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one that is encrypted with a key of others."""
+    put(REX, PHOTO)
+
+    def refused(*_: Any, **__: Any) -> None:
+        raise BlobUnreadable("not without its key")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ingest, "read_blob", refused)
+        patch.setattr(ingest, "version_of", refused)
+        assert sync_blob(REX, store, images_settings) == "failed"
+    assert [(one.reason, one.retry) for one in store.failures("dogs")] == [("not without its key", True)]
+    assert sync_blob(REX, store, images_settings) == "embedded"
+
+
 def test_a_database_that_is_away_loses_nothing(
     cosmos: CosmosServer, cosmos_settings: Settings, images_settings: Settings, put: Callable[..., str]
 ) -> None:
@@ -293,7 +348,7 @@ def test_what_nobody_foresaw_is_shown_and_tried_again(
     assert store.failures("dogs") == []
 
 
-@pytest.mark.parametrize("path", ["dogs/../cats/tom.jpg", "..", "./a.jpg", "dogs/."])
+@pytest.mark.parametrize("path", ["dogs/../cats/tom.jpg", "..", "./a.jpg", "dogs/.", "", "half \ud800.jpg"])
 def test_a_path_that_urls_would_turn_into_another_is_not_read(
     store: SqliteFeatureStore,
     images_settings: Settings,
@@ -304,45 +359,14 @@ def test_a_path_that_urls_would_turn_into_another_is_not_read(
     put("cats/tom.jpg", PHOTO)
     assert sync_blob(path, store, images_settings) == "failed"
     assert store.counts() == {}
-    assert path in caplog.text
-
-
-SUBJECT = "/blobServices/default/containers/images/blobs/"
-
-
-@pytest.mark.parametrize(
-    ("subject", "data", "paths"),
-    [
-        (SUBJECT + "dogs/rex.jpg", {}, ["dogs/rex.jpg"]),
-        (SUBJECT + "a b/#?%2F\N{DOG FACE}.jpg", None, ["a b/#?%2F\N{DOG FACE}.jpg"]),
-        (SUBJECT + "containers/images/blobs/x", {}, ["containers/images/blobs/x"]),
-        (SUBJECT.replace("/images/", "/images-old/") + "a.jpg", {}, []),
-        (SUBJECT, {}, []),
-        ("", {}, []),
-        (None, "no object", []),
-        (
-            SUBJECT + "new.jpg",
-            {"sourceUrl": "https://a.dfs.core.windows.net/images/old%20one/%2523.jpg"},
-            ["new.jpg", "old one/%23.jpg"],
-        ),
-        (SUBJECT + "new.jpg", {"sourceUrl": "https://a.dfs.core.windows.net/elsewhere/old.jpg"}, ["new.jpg"]),
-        (SUBJECT + "new.jpg", {"sourceUrl": "https://a.dfs.core.windows.net/"}, ["new.jpg"]),
-        (SUBJECT + "new.jpg", {"sourceUrl": 7}, ["new.jpg"]),
-    ],
-)
-def test_the_paths_that_an_event_is_about(subject: str | None, data: Any, paths: list[str]) -> None:
-    assert list(paths_in_event(subject, data, Settings())) == paths
-
-
-def message(settings: Settings, path: str = REX, container: str = "") -> bytes:
-    return json.dumps({"ContainerName": container or settings.images_container, "BlobName": path}).encode()
+    assert repr(path) in caplog.text
 
 
 def test_a_blob_that_was_given_up_is_shown(
     store: SqliteFeatureStore, images_settings: Settings, put: Callable[..., str]
 ) -> None:
     etag = put(REX, PHOTO)
-    note_given_up(message(images_settings), store, images_settings)
+    note_given_up(REX, store, images_settings)
     [failure] = store.failures("dogs")
     assert (failure.path, f'"{failure.etag}"', failure.retry) == (REX, etag, True)
     assert "five tries" in failure.reason
@@ -355,19 +379,27 @@ def test_a_blob_that_was_given_up_and_is_settled_since_is_not(
     sync_blob(REX, store, images_settings)
     put("dogs/text.jpg", b"text")
     sync_blob("dogs/text.jpg", store, images_settings)
-    for path in (REX, "dogs/text.jpg", "dogs/gone.jpg"):
-        note_given_up(message(images_settings, path), store, images_settings)
-    note_given_up(message(images_settings, container="other"), store, images_settings)
+    for path in (REX, "dogs/text.jpg", "dogs/gone.jpg", "dogs/../x"):
+        note_given_up(path, store, images_settings)
     assert store.get(REX)
     assert [(failure.path, failure.retry) for failure in store.failures("dogs")] == [("dogs/text.jpg", False)]
 
 
-@pytest.mark.parametrize("text", [b"", b"no JSON", b"[]", b"{}", b'{"ContainerName": "images"}', b"\xff"])
-def test_a_message_that_names_no_blob_is_passed_over(
-    store: SqliteFeatureStore, images_settings: Settings, text: bytes
+def test_one_that_is_embedded_while_it_is_noted_is_no_failure(
+    meddler: Meddler, images_settings: Settings, put: Callable[..., str]
 ) -> None:
-    note_given_up(text, store, images_settings)
-    assert store.collections() == []
+    put(REX, PHOTO)
+
+    def replaced() -> None:
+        put(REX, OTHER)
+        sync_blob(REX, meddler, images_settings)
+
+    meddler.before_write = replaced
+    note_given_up(REX, meddler, images_settings)
+    version, feature = version_of(REX, images_settings), meddler.get(REX)
+    assert version
+    assert feature
+    assert feature.etag == version[0]
 
 
 def test_a_feature_of_a_blob_read_elsewhere(images_settings: Settings, put: Callable[..., str]) -> None:

@@ -3,7 +3,7 @@
 import json
 import string
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from shared import backbone, blobs, comparison, ingest
 from shared import reconcile as module
-from shared.blobs import list_page, version_of
+from shared.blob_client import BlobUnreadable
+from shared.blobs import Page, list_page, version_of
 from shared.contract import Deadline
 from shared.features import Failure, Feature, FeatureStore, StoreBusy, collection_of
 from shared.ingest import sync_blob
@@ -74,6 +75,11 @@ def run(collection: str, store: FeatureStore, images_settings: Settings) -> Repo
     return reconcile(collection, store, images_settings, Deadline(LONG))
 
 
+def done(report: Report) -> dict[str, Any]:
+    """All of a report but when the pass began."""
+    return asdict(report) | {"began": ""}
+
+
 def test_each_kind_of_difference_is_mended_and_reported(
     store: SqliteFeatureStore, images_settings: Settings, images_container: ContainerClient
 ) -> None:
@@ -96,14 +102,16 @@ def test_each_kind_of_difference_is_mended_and_reported(
 
     report = run("dogs", store, images_settings)
 
-    assert report == Report("dogs", compared=8, embedded=4, retagged=1, dropped=2, failed=1, remaining=0, complete=True)
+    assert done(report) == done(
+        Report("dogs", "", compared=8, embedded=4, retagged=1, dropped=2, failed=1, complete=True)
+    )
     assert in_store(store) == in_container(images_settings) | {"cats/not asked for": "0x1"}
     retagged = store.get("dogs/retagged")
     assert retagged
     assert retagged.tags == {"n": "1", "kind": "dog"}
     assert [one.path for one in store.failures("dogs")] == ["dogs/bad", "dogs/known bad"]
     assert store.counts() == {"dogs": {backbone.MODEL: 6}, "cats": {backbone.MODEL: 1}}
-    assert run("dogs", store, images_settings) == Report("dogs", compared=8, complete=True)
+    assert done(run("dogs", store, images_settings)) == done(Report("dogs", "", compared=8, complete=True))
 
 
 NAMES = st.lists(
@@ -159,7 +167,7 @@ def test_orphans_are_read_in_blocks_however_many_there_are(
     monkeypatch.setattr(comparison, "BLOCK", 2)
     for number in range(7):
         store.upsert(feature(f"dogs/{number}"))
-    assert run("dogs", store, images_settings) == Report("dogs", dropped=7, complete=True)
+    assert done(run("dogs", store, images_settings)) == done(Report("dogs", "", dropped=7, complete=True))
     assert in_store(store) == {}
 
 
@@ -246,53 +254,239 @@ def test_one_broken_blob_does_not_keep_the_others_from_being_embedded(
     assert run("dogs", store, images_settings).embedded == 1
 
 
-def test_a_blob_that_was_given_up_is_tried_once_more_and_that_is_noted_before(
+class Killed(BaseException):
+    """The end of the process."""
+
+
+def test_a_blob_that_was_given_up_is_tried_once_in_each_pass(
+    store: SqliteFeatureStore, images_settings: Settings, images_container: ContainerClient
+) -> None:
+    images_container.upload_blob("dogs/a", PHOTO)
+    version = version_of("dogs/a", images_settings)
+    assert version
+    store.fail(replace(failure("dogs/a", version[0], retry=True), modified=version[1]))
+    assert run("dogs", store, images_settings).embedded == 1
+    assert store.failures("dogs") == []
+
+
+@pytest.mark.parametrize("error", [StoreBusy("away", 1), SettingsError("no token for a minute")])
+def test_trouble_that_passes_hides_nothing(
+    store: SqliteFeatureStore,
+    images_settings: Settings,
+    images_container: ContainerClient,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+) -> None:
+    images_container.upload_blob("dogs/a", PHOTO)
+    images_container.upload_blob("dogs/b", PHOTO)
+    version = version_of("dogs/a", images_settings)
+    assert version
+    store.fail(replace(failure("dogs/a", version[0], retry=True), modified=version[1]))
+
+    def fails(*_: Any, **__: Any) -> str:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "sync_blob", fails)
+        for _ in range(module.FATAL_AFTER + 1):
+            with pytest.raises(type(error)):
+                run("dogs", store, images_settings)
+    assert run("dogs", store, images_settings).embedded == 2
+    assert store.failures("dogs") == []
+
+
+def test_a_blob_that_ends_the_process_does_not_end_every_run_after_it(
     store: SqliteFeatureStore,
     images_settings: Settings,
     images_container: ContainerClient,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Should it end the process, it is not begun again and again."""
-    images_container.upload_blob("dogs/deadly", PHOTO)
-    version = version_of("dogs/deadly", images_settings)
-    assert version
-    store.fail(replace(failure("dogs/deadly", version[0], retry=True), modified=version[1]))
+    for name in ("a", "b", "deadly", "z"):
+        images_container.upload_blob(f"dogs/{name}", PHOTO)
 
-    class Killed(BaseException):
-        pass
+    def deadly(path: str, *args: Any, **options: Any) -> str:
+        if path == "dogs/deadly":
+            raise Killed
+        return sync_blob(path, *args, **options)
 
-    def deadly(*_: Any, **__: Any) -> str:
-        raise Killed
-
+    kills = 0
     with monkeypatch.context() as patch:
         patch.setattr(module, "sync_blob", deadly)
-        with pytest.raises(Killed):
-            run("dogs", store, images_settings)
-        assert run("dogs", store, images_settings) == Report("dogs", compared=1, complete=True)
-    [noted] = store.failures("dogs")
-    assert (noted.reason, noted.retry) == ("why", False)
+        while True:
+            try:
+                report = run("dogs", store, images_settings)
+                break
+            except Killed:
+                kills += 1
+                assert kills < 10
+    assert report.complete
+    assert 1 < kills <= 1 + module.FATAL_AFTER
+    assert in_store(store) == in_container(images_settings)
+    [fatal] = store.failures("dogs")
+    assert (fatal.path, fatal.retry) == ("dogs/deadly", False)
+    assert "memory" in fatal.reason
+    assert store.counts() == {"dogs": {backbone.MODEL: 3}}
 
 
-def test_trouble_that_passes_leaves_it_to_be_tried_again(
+def test_a_process_that_was_ended_for_another_reason_blames_nobody(
+    store: SqliteFeatureStore,
+    images_settings: Settings,
+    images_container: ContainerClient,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A deployment, say: once, in the middle of a batch and of a single blob."""
+    for name in ("a", "b"):
+        images_container.upload_blob(f"dogs/{name}", PHOTO)
+
+    def killed(*_: Any, **__: Any) -> str:
+        raise Killed
+
+    for _ in range(2):
+        with monkeypatch.context() as patch:
+            patch.setattr(module, "sync_blob", killed)
+            with pytest.raises(Killed):
+                run("dogs", store, images_settings)
+    assert run("dogs", store, images_settings).complete
+    assert store.failures("dogs") == []
+    assert in_store(store) == in_container(images_settings)
+
+
+def test_what_stays_different_does_not_keep_a_run_from_the_rest(
+    store: SqliteFeatureStore,
+    images_settings: Settings,
+    images_container: ContainerClient,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Archived blobs, for one: they are suspected each time."""
+    monkeypatch.setattr(module, "AT_ONCE", 1)
+    names = [f"dogs/{number:02}" for number in range(20)]
+    for name in names:
+        images_container.upload_blob(name, PHOTO)
+    stored = names[:8]
+    for name in stored:
+        store.upsert(feature(name))
+    looked: list[str] = []
+
+    def stubborn(path: str, *_: Any, **__: Any) -> str:
+        looked.append(path)
+        return "current"
+
+    monkeypatch.setattr(module, "sync_blob", stubborn)
+    for _ in range(5):
+        report = reconcile("dogs", store, images_settings, Deadline(0))
+    assert report.complete
+    assert looked == names
+
+
+def test_a_store_that_is_away_when_the_run_is_noted_loses_no_place(
+    store: SqliteFeatureStore, images_settings: Settings, images_container: ContainerClient
+) -> None:
+    images_container.upload_blob("dogs/a", PHOTO)
+    store.remember("reconcile/dogs", "{}")
+    assert run("dogs", store, images_settings).complete
+    store.remember("reconcile/dogs", json.dumps({"began": "2026", "unknown": 1}))
+    assert run("dogs", store, images_settings).complete
+
+
+def test_a_place_that_storage_does_not_know_any_more_begins_the_listing_again(
+    store: SqliteFeatureStore,
+    images_settings: Settings,
+    images_container: ContainerClient,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("dogs/a", "dogs/b"):
+        images_container.upload_blob(name, PHOTO)
+    real = list_page
+
+    def refusing(prefix: str, marker: str, *args: Any, **options: Any) -> Page:
+        if marker:
+            raise BlobUnreadable("OutOfRangeInput")
+        return real(prefix, marker, *args, **options)
+
+    monkeypatch.setattr(module, "list_page", refusing)
+    store.remember("reconcile/dogs", json.dumps({"began": "2026", "marker": "of another account", "after": "dogs/b"}))
+    assert run("dogs", store, images_settings).embedded == 2
+    assert in_store(store) == in_container(images_settings)
+
+
+def test_a_pass_that_goes_on_says_since_when(
+    store: SqliteFeatureStore,
+    images_settings: Settings,
+    images_container: ContainerClient,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(blobs, "PAGE", 1)
+    for name in ("dogs/a", "dogs/b"):
+        images_container.upload_blob(name, PHOTO)
+    first = reconcile("dogs", store, images_settings, Deadline(0))
+    images_container.upload_blob("dogs/A", PHOTO)  # behind its back
+    second = run("dogs", store, images_settings)
+    assert (first.complete, second.complete) == (False, True)
+    assert first.began == second.began
+    third = run("dogs", store, images_settings)
+    assert third.began > first.began
+    assert third.embedded == 1
+
+
+def test_one_run_over_many_collections_is_bounded_too(
+    store: SqliteFeatureStore,
+    images_settings: Settings,
+    images_container: ContainerClient,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "AT_ONCE", 1)
+    for number in range(6):
+        images_container.upload_blob(f"c{number}/a", PHOTO)
+    embedded = 0
+    while embedded < 2:
+        in_this_run = sum(report.embedded for report in reconcile_all(store, images_settings, Deadline(0)))
+        assert in_this_run <= 1
+        embedded += in_this_run
+    monkeypatch.setattr(module, "MOST", 2)
+    reports = reconcile_all(store, images_settings, Deadline(LONG))
+    assert sum(report.embedded for report in reports) == 2
+
+
+def test_one_broken_collection_does_not_keep_the_others_from_being_compared(
+    store: SqliteFeatureStore,
+    images_settings: Settings,
+    images_container: ContainerClient,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    for name in ("aa/1", "bb/1"):
+        images_container.upload_blob(name, PHOTO)
+    real = list_page
+
+    def broken(prefix: str, *args: Any, **options: Any) -> Page:
+        if prefix == "aa/":
+            raise ZeroDivisionError
+        return real(prefix, *args, **options)
+
+    monkeypatch.setattr(module, "list_page", broken)
+    assert reconcile_all(store, images_settings, Deadline(LONG))[-1].complete
+    assert list(in_store(store)) == ["bb/1"]
+    assert "'aa'" in caplog.text
+
+
+def test_an_image_that_is_deleted_while_its_tags_are_renewed_does_not_come_back(
     store: SqliteFeatureStore,
     images_settings: Settings,
     images_container: ContainerClient,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     images_container.upload_blob("dogs/a", PHOTO)
-    version = version_of("dogs/a", images_settings)
-    assert version
-    store.fail(replace(failure("dogs/a", version[0], retry=True), modified=version[1]))
+    sync_blob("dogs/a", store, images_settings)
+    images_container.get_blob_client("dogs/a").set_blob_tags({"kind": "dog"})
+    real = store.upsert
 
-    def busy(*_: Any, **__: Any) -> str:
-        raise StoreBusy("away", 1)
+    def too_late(entry: Feature) -> bool:
+        images_container.delete_blob("dogs/a")
+        return real(entry)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(module, "sync_blob", busy)
-        with pytest.raises(StoreBusy):
-            run("dogs", store, images_settings)
-    assert [one.retry for one in store.failures("dogs")] == [True]
-    assert run("dogs", store, images_settings).embedded == 1
+    monkeypatch.setattr(store, "upsert", too_late)
+    assert run("dogs", store, images_settings).dropped == 1
+    assert store.entry("dogs/a") is None
 
 
 def test_the_default_collection_is_what_has_no_folder_and_the_folder_of_that_name(
@@ -372,4 +566,5 @@ def test_progress_is_logged(
     images_container.upload_blob("dogs/a", PHOTO)
     with caplog.at_level("INFO"):
         run("dogs", store, images_settings)
-    assert "collection='dogs', compared=1, embedded=1" in caplog.text
+    assert "'dogs'" in caplog.text
+    assert "compared=1, embedded=1" in caplog.text

@@ -121,7 +121,7 @@ class EventSender:
         def listener(line: str) -> None:
             self._loop.call_soon_threadsafe(self._lines.put_nowait, line)
 
-        with self._server.blobs(retry_total=0) as service:
+        with self._server.blobs(read_timeout=10) as service:
             blobs = service.get_container_client(self._container)
             async with (
                 httpx.AsyncClient(timeout=TIMEOUT_SECONDS, trust_env=False) as client,
