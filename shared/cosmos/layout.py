@@ -9,7 +9,6 @@ from typing import Any
 from azure.cosmos import ContainerProxy
 
 from shared.cosmos import items
-from shared.cosmos.containers import TIMEOUT
 from shared.cosmos.documents import SCHEMA, document_id, partition, shard_of
 
 PARTITION = "collections"
@@ -104,7 +103,7 @@ class Layouts:
     def all(self) -> Iterator[Layout]:
         """The layouts of all collections that have ever held something."""
         text = "SELECT * FROM c"
-        for document in self._container.query_items(text, partition_key=PARTITION, timeout=TIMEOUT):
+        for document in items.query(self._container, text, [], PARTITION):
             yield _layout(document["collection"], document)
 
     def _remember(self, layout: Layout, begun: float) -> Layout:

@@ -17,7 +17,6 @@ from typing import Any
 
 from shared.bulk import patiently
 from shared.cosmos import entries, items
-from shared.cosmos.containers import TIMEOUT
 from shared.cosmos.documents import Document
 from shared.cosmos.faults import told_plainly
 from shared.cosmos.layout import Layout
@@ -93,7 +92,7 @@ def _page(store: CosmosFeatureStore, place: str, last: str) -> list[Document]:
     text = "SELECT TOP @page * FROM c WHERE c.id > @last ORDER BY c.id"
     parameters: list[dict[str, Any]] = [{"name": "@page", "value": PAGE}, {"name": "@last", "value": last}]
     with told_plainly():
-        return list(store.features.query_items(text, parameters=parameters, partition_key=place, timeout=TIMEOUT))
+        return items.query(store.features, text, parameters, place)
 
 
 def _move_one(store: CosmosFeatureStore, layout: Layout, document: Document) -> None:

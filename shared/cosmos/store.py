@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from shared.cosmos import entries, items, search
-from shared.cosmos.containers import TIMEOUT, open_client, open_containers
+from shared.cosmos.containers import open_client, open_containers
 from shared.cosmos.documents import (
     SCHEMA,
     Document,
@@ -183,7 +183,7 @@ class CosmosFeatureStore:
         parameters: list[dict[str, object]] = [{"name": name, "value": value} for name, value in values.items()]
 
         def ask(place: str) -> list[Any]:
-            return list(self.features.query_items(text, parameters=parameters, partition_key=place, timeout=TIMEOUT))
+            return items.query(self.features, text, parameters, place)
 
         return [ask(places[0])] if len(places) == 1 else list(self.pool.map(ask, places))
 

@@ -294,6 +294,7 @@ def test_an_archived_blob_cannot_be_read_now(images_settings: Settings, images_c
 
 LISTING = b"""<?xml version="1.0" encoding="utf-8"?><EnumerationResults><Blobs><Blob><Name>dogs/a</Name><Properties>
 <Etag>0x1</Etag><Last-Modified>Sat, 02 May 2026 12:00:00 GMT</Last-Modified><Content-Length>1</Content-Length>
+<BlobType>BlockBlob</BlobType>
 </Properties><Metadata><caption>Rex</caption></Metadata></Blob></Blobs><NextMarker /></EnumerationResults>"""
 
 

@@ -299,3 +299,19 @@ def test_a_store_that_stays_busy_ends_the_run_after_a_while(store: CosmosFeature
     with pytest.raises(StoreBusy):
         upsert_many(store, [feature_of("dogs/a")], sleep=waited.append)
     assert len(waited) == TRIES - 1
+
+
+def test_a_race_inside_the_sdk_is_nobody_s_failure(store: CosmosFeatureStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.upsert(feature_of("dogs/a.jpg"))
+    real, errors = store.features.query_items, [RuntimeError("OrderedDict mutated during iteration")]
+
+    def racing(*args: Any, **options: Any) -> Any:
+        if errors:
+            raise errors.pop()
+        return real(*args, **options)
+
+    monkeypatch.setattr(store.features, "query_items", racing)
+    assert [version.path for version in store.versions("dogs", limit=10)] == ["dogs/a.jpg"]
+    errors.append(RuntimeError("something else"))
+    with pytest.raises(RuntimeError, match="something else"):
+        store.versions("dogs", limit=10)
