@@ -65,6 +65,8 @@ def open_image(data: bytes, *, max_pixels: int, at_least: int) -> Image.Image:
                     f"more than MAX_IMAGE_MEGAPIXELS = {max_pixels / 1e6:g}."
                 )
             image.draft("RGB", (at_least, at_least))
+            # In one piece: after each of the usual 64 kB the decoder would wait for Python's lock, which others hold.
+            image.decodermaxblock = len(data)
             image.load()
             turn = _TURNS.get(_orientation(image))
             upright = _reduced(image, at_least)
