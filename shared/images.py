@@ -8,7 +8,7 @@ import struct
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF")
 HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
@@ -116,7 +116,7 @@ _REDUCIBLE = frozenset({"L", "LA", "RGB", "RGBA", "CMYK", "F"})
 """Modes whose values can be averaged: not palettes, and not what Pillow's `reduce` does not take."""
 
 
-def _opened(data: bytes) -> Image.Image:
+def _opened(data: bytes) -> ImageFile.ImageFile:
     if data[4:8] == b"ftyp" and data[8:12] in HEIF_BRANDS:
         # Imported for the few that need it: 50 ms and 20 MB that other calls should not pay.
         import pillow_heif  # noqa: PLC0415
