@@ -184,6 +184,8 @@ def _on_signals() -> asyncio.Event:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit code: 0 after a stop that was asked for, 1 when the app cannot be run."""
     options = _arguments(arguments)
+    # Host and app share a process here, and in Azure they do not: with Python's usual 5 ms, each waits for the other.
+    sys.setswitchinterval(0.0005)
     try:
         asyncio.run(_serve(options))
     except worker.AppError as error:

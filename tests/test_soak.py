@@ -28,7 +28,7 @@ from tests.servers.cosmos import cosmos_server
 from tests.servers.devhost import ROOT, Devhost, running
 
 SEEDS = range(1, 1 + int(os.environ.get("SOAK_SEEDS", "1")))
-"""Each takes over a minute: `make soak` runs five."""
+"""Each takes over a minute: `make soak` runs three."""
 CHANGES = 2000
 AT_ONCE = 4
 """Clients that change blobs side by side, each its own."""

@@ -25,7 +25,7 @@ from tests.servers.azurite import AzuriteServer, azurite
 from tests.servers.azurite.changes import Change, Details, event_of
 from tests.servers.devhost import ROOT, Devhost, running
 
-PHOTOS = 100
+PHOTOS = 80
 SIDES = {"2 MP": (1632, 1224), "12 MP": (4000, 3000)}
 LISTED = 5000
 SECTION = "Uploads"
@@ -50,7 +50,7 @@ def figures() -> Iterator[Figure]:
                     partial(_through_the_trigger, data, server, container, host, store),
                     partial(_alone, data),
                     baseline_name="decode and embed alone, all cores",
-                    rounds=3,
+                    rounds=5,
                 )
             store.close()
         yield _in_step(server, container, Path(name))

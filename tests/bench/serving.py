@@ -25,7 +25,8 @@ def similarity(req: func.HttpRequest) -> func.HttpResponse:
     values = [{"recordId": value["recordId"], "data": {}} for value in json.loads(req.get_body())["values"]]
     return func.HttpResponse(json.dumps({"values": values}), mimetype="application/json")
 """
-ENV = {"IMAGES_CONTAINER": "images"}
+# Without storage: its SDK is the local host's to load, and the empty app's host does not.
+ENV = {"IMAGES_CONTAINER": "images", "AzureWebJobsStorage": ""}
 
 
 def figures() -> Iterator[Figure]:
