@@ -43,6 +43,7 @@ def images(settings: Settings) -> ContainerClient:
         "retry_policy": LinearRetry(backoff=1, retry_total=2),
         "connection_timeout": 5,
         "read_timeout": 30,
+        "connection_data_block_size": settings.max_image_bytes,  # a blob comes in one piece: each more is a copy
     }
     if settings.images_connection:
         try:
