@@ -4,12 +4,13 @@ from collections.abc import Callable
 
 import azure.functions as func
 
+from clustering.skill import answer_clustering
 from shared.blob_reference import BlobReference
 from shared.contract import Deadline, Reply, error_reply
 from shared.features import StoreBusy
 from shared.health import check_health
 from shared.settings import SettingsError, settings
-from shared.stores import feature_store
+from shared.stores import feature_store, fit_store
 from similarity.embedding_skill import answer_embedding
 from similarity.skill import answer_similarity
 
@@ -22,13 +23,20 @@ def similarity(req: func.HttpRequest) -> func.HttpResponse:
     return _http(lambda: answer_similarity(req.get_body(), req.params, feature_store(), settings()))
 
 
+@app.route("clustering", methods=["POST", "PUT"])
+def clustering(req: func.HttpRequest) -> func.HttpResponse:
+    """Custom skill: images in, the labels of their groups out."""
+    return _http(lambda: answer_clustering(req.get_body(), req.params, feature_store(), fit_store(), settings()))
+
+
 @app.route("embedding", methods=["POST", "PUT"])
 def embedding(req: func.HttpRequest) -> func.HttpResponse:
     """Custom skill and `customWebApi` vectorizer: images in, vectors out."""
     return _http(lambda: answer_embedding(req.get_body(), settings()))
 
 
-# What reads blobs is imported where it is used: the storage SDK would make every start a fifth of a second longer.
+# What reads blobs or fits is imported where it is used: the storage SDK would make every start a fifth of a second
+# longer, scikit-learn two thirds of one.
 
 
 @app.blob_trigger(
@@ -94,6 +102,93 @@ def retry_failures(req: func.HttpRequest) -> func.HttpResponse:
     return _http(lambda: upkeep.retry_failures(collection, req.params, feature_store(), settings()))
 
 
+@app.route("collections/{collection}/clusters", methods=["POST"])
+@app.queue_output("message", queue_name="fit-clusters", connection="AzureWebJobsStorage")
+def start_fit(req: func.HttpRequest, message: func.Out[str]) -> func.HttpResponse:
+    """Group the images of a collection, in the background."""
+    from clustering import calls
+
+    collection = req.route_params["collection"]
+    return _http(lambda: calls.start_fit(collection, req.get_body(), feature_store(), message.set))
+
+
+@app.queue_trigger("message", queue_name="fit-clusters", connection="AzureWebJobsStorage")
+def fit_clusters(message: func.QueueMessage) -> None:
+    """A fit that was started: run it. scikit-learn is imported here and nowhere else in the app."""
+    from clustering.running import run
+
+    run(message.get_body(), feature_store(), fit_store())
+
+
+@app.route("collections/{collection}/clusters", methods=["GET"])
+def clusters(req: func.HttpRequest) -> func.HttpResponse:
+    """The clusters in force, how good they are and what changed."""
+    from clustering import views
+
+    return _http(lambda: views.list_clusters(req.route_params["collection"], feature_store()))
+
+
+@app.route("collections/{collection}/clusters/fit", methods=["GET"])
+def fit_status(req: func.HttpRequest) -> func.HttpResponse:
+    """How far a fit is."""
+    from clustering import calls
+
+    return _http(lambda: calls.fit_status(req.route_params["collection"], feature_store()))
+
+
+@app.route("collections/{collection}/clusters/fit", methods=["DELETE"])
+def cancel_fit(req: func.HttpRequest) -> func.HttpResponse:
+    """End a fit."""
+    from clustering import calls
+
+    return _http(lambda: calls.cancel_fit(req.route_params["collection"], feature_store()))
+
+
+@app.route("collections/{collection}/clusters/{cluster}/images", methods=["GET"])
+def cluster_images(req: func.HttpRequest) -> func.HttpResponse:
+    """The images of one cluster."""
+    from clustering import views
+
+    collection, cluster = req.route_params["collection"], req.route_params["cluster"]
+    return _http(lambda: views.list_images(collection, cluster, req.params, feature_store(), fit_store(), settings()))
+
+
+@app.route("collections/{collection}/clusters/labels", methods=["GET"])
+def labels(req: func.HttpRequest) -> func.HttpResponse:
+    """What people call the clusters, or every image with its words."""
+    from clustering import calls
+
+    return _http(lambda: calls.read_labels(req.route_params["collection"], req.params, feature_store(), fit_store()))
+
+
+@app.route("collections/{collection}/clusters/labels", methods=["PUT"])
+def write_labels(req: func.HttpRequest) -> func.HttpResponse:
+    """Replace what the clusters are called."""
+    from clustering import calls
+
+    return _http(
+        lambda: calls.write_labels(req.route_params["collection"], req.params, req.get_body(), feature_store())
+    )
+
+
+@app.route("collections/{collection}/clusters/labels", methods=["PATCH"])
+def change_labels(req: func.HttpRequest) -> func.HttpResponse:
+    """Name, rename or merge clusters."""
+    from clustering import calls
+
+    collection = req.route_params["collection"]
+    return _http(lambda: calls.change_labels(collection, req.params, req.get_body(), feature_store()))
+
+
+@app.route("collections/{collection}/clusters/report", methods=["GET"])
+def cluster_report(req: func.HttpRequest) -> func.HttpResponse:
+    """The clusters with pictures: a page, or the pictures of one."""
+    from clustering import views
+
+    collection = req.route_params["collection"]
+    return _http(lambda: views.report(collection, req.params, feature_store(), fit_store(), settings()))
+
+
 @app.route("health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 def health(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 - the worker passes the request by this name
     """Ready or not, which model, which store."""
@@ -105,6 +200,4 @@ def _http(call: Callable[[], Reply]) -> func.HttpResponse:
         reply = call()
     except (StoreBusy, SettingsError) as error:
         reply = error_reply(error)
-    return func.HttpResponse(
-        reply.body, status_code=reply.status, headers=dict(reply.headers), mimetype="application/json"
-    )
+    return func.HttpResponse(reply.body, status_code=reply.status, headers=dict(reply.headers), mimetype=reply.mimetype)

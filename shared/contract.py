@@ -53,11 +53,12 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An HTTP answer. The body is JSON."""
+    """An HTTP answer."""
 
     status: int
-    body: str
+    body: str | bytes
     headers: Mapping[str, str] = field(default_factory=dict)
+    mimetype: str = "application/json"
 
 
 class Deadline:

@@ -239,6 +239,14 @@ class FeatureStore(Protocol):
         """The text that was last kept under a name, or None."""
         ...
 
+    def swap(self, name: str, before: str | None, after: str) -> bool:
+        """Keep a text under a name if what is kept there is still `before` (None: nothing).
+
+        Returns:
+            Whether it was. Of several who swap the same text at the same time, one succeeds. On return it is durable.
+        """
+        ...
+
     def close(self) -> None:
         """Give back what the store holds. It cannot be used afterwards."""
         ...

@@ -27,12 +27,13 @@ class Settings:
         images_client_id: IMAGES_STORAGE__clientId. Which identity signs in there, when the app has several.
         allowed_hosts: ALLOWED_HOSTS. Host names, separated by commas, that image urls may name; default: the host of
             `images_account`.
-        data_dir: DATA_DIR. The folder of the embedded feature store.
+        data_dir: DATA_DIR. The folder of the embedded stores.
         cosmos_endpoint: COSMOS_ENDPOINT. The Cosmos DB account; when it is set, the features are there.
         cosmos_key: COSMOS_KEY. Its key; without one, the app signs in with its identity.
         cosmos_database: COSMOS_DATABASE. The database's name.
         cosmos_features: COSMOS_FEATURES_CONTAINER. The container of features.
         cosmos_collections: COSMOS_COLLECTIONS_CONTAINER. The container of collections.
+        cosmos_clusters: COSMOS_CLUSTERS_CONTAINER. The container of what clustering found.
         cosmos_vector_index: COSMOS_VECTOR_INDEX. The kind of vector index of a container that the app makes: `flat`
             (exact), `quantizedFlat` or `diskANN`.
         max_image_bytes: MAX_IMAGE_MB. The largest encoded image, in megabytes of 10^6 bytes.
@@ -54,6 +55,7 @@ class Settings:
     cosmos_database: str = "visual-skills"
     cosmos_features: str = "features"
     cosmos_collections: str = "collections"
+    cosmos_clusters: str = "clusters"
     cosmos_vector_index: str = "flat"
     max_image_bytes: int = 32_000_000
     max_image_pixels: int = 64_000_000
@@ -89,6 +91,7 @@ def read_settings(env: Mapping[str, str]) -> Settings:
         cosmos_database=env.get("COSMOS_DATABASE") or default.cosmos_database,
         cosmos_features=env.get("COSMOS_FEATURES_CONTAINER") or default.cosmos_features,
         cosmos_collections=env.get("COSMOS_COLLECTIONS_CONTAINER") or default.cosmos_collections,
+        cosmos_clusters=env.get("COSMOS_CLUSTERS_CONTAINER") or default.cosmos_clusters,
         cosmos_vector_index=_choice(env, "COSMOS_VECTOR_INDEX", ("flat", "quantizedFlat", "diskANN")),
         max_image_bytes=int(_number(env, "MAX_IMAGE_MB", default.max_image_bytes / 1e6, float, 0.001, 1000) * 1e6),
         max_image_pixels=int(

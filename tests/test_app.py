@@ -1,6 +1,7 @@
 """The whole path: photos in a folder, the blob trigger, the store, HTTP. Network, photos and worker library: real."""
 
 import json
+import os
 import subprocess
 import sys
 from itertools import batched
@@ -14,6 +15,10 @@ import pytest
 
 from shared import backbone
 from shared.settings import Settings, read_settings
+from shared.sqlite.fits import SqliteFitStore
+from shared.sqlite.store import SqliteFeatureStore
+from tests.clustering.conftest import Stores
+from tests.clustering.small_fits import at, fit_of, member, publish
 from tests.conftest import SAMPLES
 from tests.pictures import as_base64, encoded, scene, skill_call
 from tests.servers.devhost import ROOT, Devhost
@@ -82,35 +87,52 @@ def test_a_hundred_requests_leave_the_process_small(http: httpx.Client, sample_a
     assert psutil.Process(sample_app.process.pid).memory_info().rss <= 220e6
 
 
-def test_the_answering_path_imports_nothing_heavy() -> None:
-    request = json.dumps({"body": skill_call({"image": as_base64(encoded(scene()))}).decode()})
+HEAVY = {
+    "sklearn",
+    "scipy",
+    "pandas",
+    "onnx",
+    "torch",
+    "pillow_heif",
+    "azure.cosmos",
+    "azure.storage",
+    "azure.identity",
+}
+
+
+@pytest.mark.parametrize("route", ["similarity", "embedding", "clustering"])
+def test_the_answering_path_imports_nothing_heavy(tmp_path: Path, route: str) -> None:
+    stores = Stores(SqliteFeatureStore(tmp_path / "features.sqlite"), SqliteFitStore(tmp_path / "clusters.sqlite"))
+    members = [member("default/a", 0, at(0))]
+    publish(stores, members, fit_of("first", members, collection="default", model=backbone.MODEL))
+    for store in stores:
+        store.close()
+    request = json.dumps({"body": skill_call({"image": as_base64(encoded(scene()))}).decode(), "route": route})
     script = """
 import json, sys
 import azure.functions as func
 import function_app
-body = json.load(sys.stdin)["body"].encode()
-request = func.HttpRequest("POST", "/api/similarity", params={}, body=body)
-answer = function_app.similarity.build().get_user_function()(request)
-assert json.loads(answer.get_body())["values"][0]["errors"] is None, answer.get_body()
-print(json.dumps(sorted(sys.modules)))
+started = sorted(sys.modules)
+call = json.load(sys.stdin)
+request = func.HttpRequest("POST", "/api/" + call["route"], params={}, body=call["body"].encode())
+answer = getattr(function_app, call["route"]).build().get_user_function()(request)
+(value,) = json.loads(answer.get_body())["values"]
+print(json.dumps([started, sorted(sys.modules), value]))
 """
     done = subprocess.run(
-        [sys.executable, "-c", script], input=request, capture_output=True, text=True, check=True, cwd=ROOT
+        [sys.executable, "-c", script],
+        input=request,
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+        env={**os.environ, "DATA_DIR": str(tmp_path)},
     )
-    loaded = set(json.loads(done.stdout))
+    started, loaded, value = json.loads(done.stdout)
+    assert value["errors"] is None
+    assert value["data"].get("fit", "first") == "first"
     assert "onnxruntime" in loaded
-    heavy = {
-        "sklearn",
-        "scipy",
-        "pandas",
-        "onnx",
-        "torch",
-        "pillow_heif",
-        "azure.cosmos",
-        "azure.storage",
-        "azure.identity",
-    }
-    assert loaded & heavy == set()
+    assert HEAVY & {*started, *loaded} == set()
 
 
 def test_the_sample_settings_are_the_defaults_and_are_all() -> None:

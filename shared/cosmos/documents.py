@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from shared.features import Failure, Feature
+from shared.features import Failure, Feature, Vector
 
 type Document = dict[str, Any]
 
@@ -64,12 +64,16 @@ def to_document(entry: Feature | Failure) -> Document:
         return common | {"failure": failure}
     return common | {
         "model": entry.model,
-        # The shortest digits that give the float32 back: 12 bytes a number instead of 20.
-        "embedding": [float(str(value)) for value in entry.embedding],
+        "embedding": to_numbers(entry.embedding),
         "pixelHash": entry.pixel_hash,
         "size": entry.size,
         "tags": dict(entry.tags),
     }
+
+
+def to_numbers(vector: Vector) -> list[float]:
+    """A vector for JSON: the shortest digits that give the float32 back, 12 bytes a number instead of 20."""
+    return [float(str(value)) for value in vector]
 
 
 def tombstone(deleted: Mapping[str, Any], where: str, until: datetime | None) -> Document:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from azure.core.exceptions import AzureError, ClientAuthenticationError
-from azure.cosmos.exceptions import CosmosClientTimeoutError, CosmosHttpResponseError
+from azure.cosmos.exceptions import CosmosBatchOperationError, CosmosClientTimeoutError, CosmosHttpResponseError
 
 from shared.features import StoreBusy
 from shared.settings import SettingsError
@@ -22,7 +22,7 @@ def told_plainly() -> Iterator[None]:
     """Turns the SDK's errors into StoreBusy and SettingsError; what the caller handles itself never comes so far."""
     try:
         yield
-    except CosmosHttpResponseError as error:
+    except (CosmosHttpResponseError, CosmosBatchOperationError) as error:
         if error.status_code in BUSY:
             raise StoreBusy(f"Cosmos DB answered {error.status_code}.", _retry_after(error)) from error
         if error.status_code in {401, 403}:
@@ -47,6 +47,6 @@ def told_plainly() -> Iterator[None]:
         raise StoreBusy("Cosmos DB cannot be reached at COSMOS_ENDPOINT.", RETRY_AFTER) from error
 
 
-def _retry_after(error: CosmosHttpResponseError) -> int:
+def _retry_after(error: CosmosHttpResponseError | CosmosBatchOperationError) -> int:
     milliseconds = str((error.headers or {}).get("x-ms-retry-after-ms", ""))
     return max(1, math.ceil(int(milliseconds) / 1000)) if milliseconds.isdecimal() else RETRY_AFTER

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from shared.cosmos.documents import Document, merged, to_feature
+from shared.cosmos.documents import Document, merged, to_feature, to_numbers
 from shared.features import Match, Vector
 
 MARGIN = 1e-5
@@ -53,7 +53,7 @@ def _query(vector: Vector, model: str, tags: Mapping[str, str]) -> tuple[str, di
     text = " ".join(
         ("SELECT TOP @limit c AS document,", distance, "AS score FROM c WHERE", where, "ORDER BY", distance)
     )
-    values: dict[str, object] = {"@vector": [float(str(value)) for value in vector], "@model": model}
+    values: dict[str, object] = {"@vector": to_numbers(vector), "@model": model}
     return text, values | {f"@tag{n}": value for n, value in enumerate(tags.values())}
 
 

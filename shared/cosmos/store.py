@@ -144,19 +144,26 @@ class CosmosFeatureStore:
             return sorted(layout.collection for layout in self.layouts.all())
 
     def remember(self, name: str, text: str | None) -> None:
-        identity = document_id(name)
         with told_plainly():
             if text is not None:
-                self._collections.upsert_item(
-                    {"id": identity, "partition": TEXTS, "name": name, "text": text, "schema": SCHEMA}
-                )
+                self._collections.upsert_item(_text(name, text))
             else:
-                items.forget(self._collections, identity, TEXTS)
+                items.forget(self._collections, document_id(name), TEXTS)
 
     def recall(self, name: str) -> str | None:
         with told_plainly():
             document = items.read(self._collections, document_id(name), TEXTS)
         return document["text"] if document else None
+
+    def swap(self, name: str, before: str | None, after: str) -> bool:
+        document = _text(name, after)
+        with told_plainly():
+            if before is None:
+                return items.created(self._collections, document)
+            stored = items.read(self._collections, document["id"], TEXTS)
+            if stored is None or stored["text"] != before:
+                return False
+            return items.replaced(self._collections, document, stored)
 
     def close(self) -> None:
         self.pool.shutdown()
@@ -186,6 +193,10 @@ class CosmosFeatureStore:
             return items.query(self.features, text, parameters, place)
 
         return [ask(places[0])] if len(places) == 1 else list(self.pool.map(ask, places))
+
+
+def _text(name: str, text: str) -> Document:
+    return {"id": document_id(name), "partition": TEXTS, "name": name, "text": text, "schema": SCHEMA}
 
 
 def _version(row: Mapping[str, Any]) -> Version:

@@ -1,1 +1,1 @@
-"""The embedded feature store: a SQLite file for keeping, NumPy for searching."""
+"""The embedded stores: a SQLite file for keeping, NumPy for searching."""

@@ -13,17 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.features import DIMENSIONS, Vector
+from shared.vectors import MARGIN, cosines, unit
 
 type Ids = NDArray[np.int64]
 type Scores = NDArray[np.float64]
 
 BLOCK = 16_384
 """Most rows of a block (16 MB): big enough to keep a core busy, small enough to copy when a row of it goes."""
-
-MARGIN = 4e-5
-"""How far two float32 scores can be off together. A dot product of two unit vectors summed in any order errs by at
-most `DIMENSIONS * 2**-24` = 1.53e-5 (Higham, Accuracy and Stability of Numerical Algorithms, 3.1); two of them, and
-a little for lengths that are not quite 1."""
 
 
 class Block(NamedTuple):
@@ -41,13 +37,6 @@ class Block(NamedTuple):
 
 
 type Blocks = tuple[Block, ...]
-
-
-def unit(vectors: Vector) -> Vector:
-    """Vectors scaled to unit length: float32 [..., 256] in and out."""
-    lengths = np.sqrt(np.vecdot(vectors, vectors))
-    scaled: Vector = vectors / lengths[..., np.newaxis]
-    return scaled
 
 
 def extended(blocks: Blocks, ids: Ids, vectors: Vector) -> Blocks:
@@ -133,7 +122,7 @@ def best(
     for block, rough_scores in zip(blocks, per_block, strict=True):
         for rows in _slices(np.flatnonzero(rough_scores >= floor)):
             ids.append(block.ids[rows])
-            scores.append(_cosines(block.vectors[rows], query))
+            scores.append(cosines(block.vectors[rows], query))
     found, exact = np.concatenate(ids), np.concatenate(scores)
     kept = exact >= max(_kth_best([exact], top), min_score)
     return found[kept], exact[kept]
@@ -172,12 +161,3 @@ def _slices(rows: NDArray[np.intp], size: int = 1024) -> Iterator[NDArray[np.int
     """Row numbers a few at a time, so that scoring very many again takes little memory."""
     for start, end in pairwise([*range(0, rows.size, size), rows.size]):
         yield rows[start:end]
-
-
-def _cosines(rows: Vector, query: Vector) -> Scores:
-    """Cosine similarity in float64, clamped to [-1, 1]: float32 [n, 256] and [256] in, float64 [n] out."""
-    exact_rows, exact_query = rows.astype(np.float64), query.astype(np.float64)
-    dots = (exact_rows * exact_query).sum(axis=1)
-    squares = (exact_rows * exact_rows).sum(axis=1) * (exact_query * exact_query).sum()
-    cosines: Scores = np.clip(dots / np.sqrt(squares), -1.0, 1.0)  # sqrt(x * x) is x: a copy scores exactly 1
-    return cosines

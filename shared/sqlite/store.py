@@ -147,6 +147,14 @@ class SqliteFeatureStore:
             row = connection.execute("SELECT text FROM texts WHERE name = ?", (name,)).fetchone()
         return row[0] if row else None
 
+    def swap(self, name: str, before: str | None, after: str) -> bool:
+        with self._file.writing() as connection:
+            row = connection.execute("SELECT text FROM texts WHERE name = ?", (name,)).fetchone()
+            if (row[0] if row else None) != before:
+                return False
+            connection.execute("INSERT OR REPLACE INTO texts (name, text) VALUES (?, ?)", (name, after))
+        return True
+
     def close(self) -> None:
         self._file.close()
         self._searcher.close()

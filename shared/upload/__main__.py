@@ -3,7 +3,6 @@
 import argparse
 import json
 import logging
-import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -11,7 +10,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from shared.features import StoreBusy
-from shared.settings import Settings, SettingsError, read_settings
+from shared.local_settings import command_settings
+from shared.settings import SettingsError
 from shared.upload.metadata import MAX_METADATA, encoded, length, writable
 from shared.upload.run import Report, upload
 from shared.upload.storage import can_be_path
@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _arguments(arguments)
     try:
         report = upload(
-            options.source, options.collection, _settings(), metadata=options.metadata, at_once=options.at_once
+            options.source, options.collection, command_settings(), metadata=options.metadata, at_once=options.at_once
         )
     except (SettingsError, StoreBusy, OSError) as error:
         print(f"upload: {error}", file=sys.stderr)
@@ -99,22 +99,6 @@ def _at_once(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 100:
         raise argparse.ArgumentTypeError("it takes a number from 1 to 100")
     return int(text)
-
-
-def _settings() -> Settings:
-    """What the environment says; where it does not say where the images are, with local.settings.json behind it."""
-    settings = read_settings(os.environ)
-    file = Path("local.settings.json")
-    if settings.images_account or not file.is_file():
-        return settings
-    try:
-        content = json.loads(file.read_bytes())
-        encrypted, values = content.get("IsEncrypted"), dict(content["Values"])
-    except (ValueError, LookupError, AttributeError, TypeError) as error:
-        raise SettingsError(f"{file} is not JSON with an object Values.") from error
-    if encrypted:
-        raise SettingsError(f"{file} is encrypted: only func can read it. Set the variables in the environment.")
-    return read_settings({name: str(value) for name, value in values.items()} | os.environ)
 
 
 def _text(report: Report) -> str:

@@ -466,6 +466,46 @@ class FeatureStoreConformance:
         rest = store.scan("dogs", block=4, after=first[-1].path)
         assert sorted(feature.path for feature in [*first, *itertools.chain(*rest)]) == paths
 
+    # --- swap ---
+
+    def test_a_text_is_swapped_only_for_the_one_that_is_there(self, store: FeatureStore) -> None:
+        assert not store.swap("run", "a", "b")
+        assert store.recall("run") is None
+        assert store.swap("run", None, "a")
+        assert not store.swap("run", None, "b")
+        assert not store.swap("run", "A", "b")
+        assert not store.swap("walk", "a", "b")
+        assert store.recall("run") == "a"
+        assert store.swap("run", "a", "")
+        assert not store.swap("run", None, "b")  # an empty text is not none
+        assert store.swap("run", "", "é🐕")
+        assert store.recall("run") == "é🐕"
+        store.remember("run", None)
+        assert not store.swap("run", "é🐕", "b")
+        assert store.swap("run", None, "c")
+        assert store.recall("run") == "c"
+
+    def test_of_several_who_swap_the_same_text_one_succeeds(self, store: FeatureStore) -> None:
+        before = None
+        for _ in range(5):
+            texts = [f"{before}{n}" for n in range(8)]
+            won = at_once([partial(store.swap, "run", before, text) for text in texts])
+            assert sum(won) == 1
+            before = store.recall("run")
+            assert before == texts[won.index(True)]
+
+    def test_a_number_that_many_count_up_loses_nothing(self, store: FeatureStore) -> None:
+        def count_up() -> bool:
+            for _ in range(4):
+                while True:
+                    before = store.recall("number")
+                    if store.swap("number", before, str(int(before or 0) + 1)):
+                        break
+            return True
+
+        assert all(at_once([count_up] * 6))
+        assert store.recall("number") == "24"
+
     # --- threads ---
 
     def test_of_equal_writes_at_once_one_counts(self, store: FeatureStore) -> None:

@@ -24,6 +24,7 @@ from shared.features import Failure, Feature, FeatureStore, Vector
 from shared.sqlite import entries, matrix, search
 from shared.sqlite import file as file_module
 from shared.sqlite.store import SqliteFeatureStore
+from shared.vectors import cosines, unit
 from tests.shared.entry_conformance import EntryConformance, check_holds, failure_of, version_of
 from tests.shared.store_conformance import (
     MODEL,
@@ -421,8 +422,8 @@ def test_names_that_hold_nothing_are_not_remembered(store: SqliteFeatureStore) -
 def test_no_score_is_above_one() -> None:
     rows = random_vectors(2000)
     for factor in (1, 1.0001, 0.9993):
-        for row in matrix.unit(rows * np.float32(factor)):
-            (score,) = matrix._cosines(row[np.newaxis], matrix.unit(row))
+        for row in unit(rows * np.float32(factor)):
+            (score,) = cosines(row[np.newaxis], unit(row))
             assert 1 - 1e-12 < score <= 1
 
 
@@ -431,7 +432,7 @@ def test_scores_closer_than_float32_can_tell(store: SqliteFeatureStore) -> None:
     query = random_vectors(1)[0]
     vectors = (query + 1e-5 * random.standard_normal((3000, 256))).astype(np.float32)
     put_many(store, [feature_of(f"dogs/{n:04}", embedding=vector) for n, vector in enumerate(vectors)])
-    rows, direction = (matrix.unit(each).astype(np.float64) for each in (vectors, query))
+    rows, direction = (unit(each).astype(np.float64) for each in (vectors, query))
     scores = rows @ direction / (np.linalg.norm(rows, axis=1) * np.linalg.norm(direction))
     assert len(np.unique(scores.astype(np.float32))) < 10  # nearly all are ties in float32
     matches = store.nearest("dogs", query, model=MODEL, top=50)
@@ -456,7 +457,7 @@ def test_loading_needs_no_second_copy(store: SqliteFeatureStore) -> None:
 def test_a_search_goes_on_in_the_vectors_it_began_with(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(matrix, "BLOCK", 4)
     vectors = random_vectors(11)
-    unit = matrix.unit(vectors)
+    units = unit(vectors)
     ids = np.arange(11)
     states = [matrix.extended((), ids[:6], vectors[:6])]
     states += [matrix.extended(states[-1], ids[6:9], vectors[6:9])]
@@ -466,7 +467,7 @@ def test_a_search_goes_on_in_the_vectors_it_began_with(monkeypatch: pytest.Monke
     held = [[0, 1, 2, 3, 4, 5], [*range(9)], [0, *range(2, 8)], [0, *range(2, 8), 9, 10], [0, 2, 3, 9, 10]]
     for blocks, rows in zip(states, held, strict=True):
         assert np.concatenate([block.ids[: block.filled] for block in blocks]).tolist() == rows
-        assert np.concatenate([block.vectors[: block.filled] for block in blocks]).tobytes() == unit[rows].tobytes()
+        assert np.concatenate([block.vectors[: block.filled] for block in blocks]).tobytes() == units[rows].tobytes()
 
 
 _number = st.integers(0, 5)

@@ -1,0 +1,167 @@
+"""`python -m clustering`: fit a collection, look at its clusters, name them, and see where a photo belongs."""
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from clustering import commands, label_commands, report_command
+from clustering.commands import CommandError, Outcome, Tools
+from clustering.fit import NothingToFitError
+from clustering.fits import EPS, MAX_IMAGES, MAX_IMAGES_HDBSCAN, MIN_SAMPLES, ParameterError
+from clustering.labels import LabelError, StaleFitError, UnknownClusterError
+from clustering.publishing import FitSupersededError
+from shared.features import StoreBusy
+from shared.local_settings import command_settings
+from shared.settings import Settings, SettingsError
+from shared.stores import open_fit_store, open_store
+
+# What ends a command with a line: each of them says what is wrong and what to do.
+_FOR_THE_READER = (
+    CommandError,
+    FitSupersededError,
+    LabelError,
+    NothingToFitError,
+    OSError,
+    ParameterError,
+    SettingsError,
+    StaleFitError,
+    StoreBusy,
+    UnknownClusterError,
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Returns the exit code: 0, 1 when some of it could not be done, 2 when the command could not be done."""
+    options = _arguments(arguments)
+    try:
+        outcome = _outcome(options)
+    except _FOR_THE_READER as error:
+        print(f"clustering: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("clustering: stopped; a fit that did not end leaves the one in force as it was", file=sys.stderr)
+        return 2
+    if answer := json.dumps(outcome.content) if options.json and outcome.content else outcome.text:
+        print(answer)
+    return 1 if outcome.failed else 0
+
+
+def _outcome(options: argparse.Namespace) -> Outcome:
+    settings = _settings(options.data)
+    with closing(open_store(settings)) as features, closing(open_fit_store(settings)) as fits:
+        outcome: Outcome = options.run(options, Tools(features, fits, settings))
+    return outcome
+
+
+def _settings(data: Path | None) -> Settings:
+    settings = command_settings()
+    if data and settings.cosmos_endpoint:
+        raise SettingsError("--data names the folder of the embedded store, but COSMOS_ENDPOINT is set.")
+    settings = replace(settings, data_dir=data) if data else settings
+    if not settings.cosmos_endpoint and not (settings.data_dir / "features.sqlite").is_file():
+        # It would be made, empty, and every collection in it would be unknown.
+        raise SettingsError(f"There is no feature store in {settings.data_dir}: name its folder with --data.")
+    return settings
+
+
+def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--json", action="store_true", help="print the answer as JSON")
+    shared.add_argument(
+        "--data", type=Path, metavar="DIR", help="the folder of the embedded store; default: DATA_DIR or .local"
+    )
+    parser = argparse.ArgumentParser(
+        prog="python -m clustering",
+        description="Groups the images of a collection that look alike, and shows and names the groups. The stores are "
+        "what the environment says (COSMOS_ENDPOINT, or DATA_DIR), or else local.settings.json in this folder.",
+        epilog="A command that ends early changes nothing: the fit that was in force still is. Exit codes: 0, 1 when "
+        "some of it could not be done, 2 when none of it could.",
+    )
+    some = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, run: Any, about: str) -> argparse.ArgumentParser:
+        command = some.add_parser(name, help=about, description=about, parents=[shared])
+        command.set_defaults(run=run)
+        command.add_argument("collection", metavar="COLLECTION")
+        return command
+
+    _add_fits(add)
+    _add_labels(add)
+    assign = add(
+        "assign", commands.assign_photos, "say which clusters photos on this machine belong to; stores nothing"
+    )
+    assign.add_argument("photos", nargs="+", metavar="PHOTO")
+    report = add("report", report_command.report, "write a page with pictures of every cluster")
+    report.add_argument("file", type=Path, metavar="FILE.html")
+    report.add_argument(
+        "--images", type=Path, metavar="DIR", help="a folder with the images, instead of the images container"
+    )
+    report.add_argument("--png", type=Path, metavar="DIR", help="write a contact sheet of each cluster there as well")
+    return parser.parse_args(arguments)
+
+
+def _add_fits(add: Any) -> None:
+    fit = add("fit", commands.fit, "find the clusters of a collection; they are in force when it ends")
+    fit.add_argument(
+        "--eps", type=float, default=EPS, help="how near images must be, a cosine distance; default: %(default)s"
+    )
+    _add_min_samples(fit)
+    fit.add_argument("--algorithm", choices=("dbscan", "hdbscan"), default="dbscan", help="hdbscan needs no eps")
+    fit.add_argument(
+        "--max-images",
+        type=int,
+        metavar="N",
+        help=f"learn from a sample where there are more; default: {MAX_IMAGES}, {MAX_IMAGES_HDBSCAN} with hdbscan",
+    )
+    fit.add_argument(
+        "--noise-only", action="store_true", help="keep the clusters as they are, and find new ones among the rest"
+    )
+    _add_min_samples(
+        add("eps", commands.eps, "help with choosing eps: the k-distance curve, and what values would find")
+    )
+    add("show", commands.show, "list the clusters of the fit in force")
+
+
+def _add_min_samples(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--min-samples",
+        type=int,
+        default=MIN_SAMPLES,
+        metavar="N",
+        help="how many images, itself included, must be near one to begin a cluster; default: %(default)s",
+    )
+
+
+def _add_labels(add: Any) -> None:
+    label = add("label", label_commands.label, "call a cluster by these words, in the place of those that it has")
+    label.add_argument("cluster", type=int, metavar="CLUSTER")
+    label.add_argument("words", nargs="+", metavar="WORD")
+    how = label.add_mutually_exclusive_group()
+    how.add_argument("--add", dest="how", action="store_const", const="add", help="besides those that it has")
+    how.add_argument("--remove", dest="how", action="store_const", const="remove", help="take these words away")
+    label.set_defaults(how="set")
+    rename = add("rename", label_commands.rename, "put a word in the place of another one, in all clusters")
+    rename.add_argument("old", metavar="OLD")
+    rename.add_argument("new", metavar="NEW")
+    merge = add("merge", label_commands.merge, "make a cluster part of another one, now and after later fits")
+    merge.add_argument("cluster", type=int, metavar="CLUSTER")
+    merge.add_argument("into", type=int, metavar="INTO")
+    out = add(
+        "export", label_commands.export_labels, "write labels by cluster (JSON), or images with their labels (CSV)"
+    )
+    out.add_argument("file", metavar="FILE", help="ending in .json or .csv; - writes to the standard output")
+    out.add_argument("--format", choices=("json", "csv"), help="default: by the file's ending, else json")
+    into = add("import", label_commands.import_labels, "replace all labels by those of a file as export writes it")
+    into.add_argument("file", type=Path, metavar="FILE.json")
+
+
+if __name__ == "__main__":
+    # Libraries warn of each try and of each connection; what matters comes as an error.
+    logging.disable(logging.WARNING)
+    sys.exit(main())

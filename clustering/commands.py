@@ -1,0 +1,201 @@
+"""What the commands of `python -m clustering` do: each gives its answer for scripts and for people."""
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from tqdm import tqdm
+
+from clustering import curve
+from clustering.assignment import TRIES, Assignment, Current, FitGoneError, assign, current
+from clustering.fit import run_fit
+from clustering.fits import Fit, read_parameters
+from clustering.groups import groups
+from clustering.plot import text_curve
+from clustering.sampling import load
+from clustering.terminal import aligned, printable, progress_bar
+from clustering.views import list_clusters
+from shared import backbone
+from shared.contract import Json
+from shared.embedding import embed_bytes
+from shared.features import FeatureStore, StoreBusy, Vector
+from shared.fits import NOISE, FitStore
+from shared.images import ImageError
+from shared.settings import Settings
+
+SHOWN = 50
+"""Clusters that are printed for people; --json has all."""
+
+type Options = argparse.Namespace
+
+
+class CommandError(Exception):
+    """A command cannot be done; the message says why."""
+
+
+class Tools(NamedTuple):
+    """What commands work with."""
+
+    features: FeatureStore
+    fits: FitStore
+    settings: Settings
+
+
+class Outcome(NamedTuple):
+    """What a command answers."""
+
+    content: Json
+    """With --json."""
+    text: str
+    failed: bool = False
+    """Whether some of what was asked for could not be done."""
+
+
+def fit(options: Options, tools: Tools) -> Outcome:
+    """Fit a collection; the fit is in force afterwards."""
+    parameters = read_parameters(
+        {
+            "algorithm": options.algorithm,
+            "eps": options.eps,
+            "minSamples": options.min_samples,
+            "maxImages": options.max_images,
+            "noiseOnly": options.noise_only,
+        }
+    )
+    with progress_bar() as progress:
+        run_fit(options.collection, parameters, tools.features, tools.fits, progress=progress)
+    return show(options, tools)
+
+
+def eps(options: Options, tools: Tools) -> Outcome:
+    """What helps to choose eps. Nothing is changed."""
+    parameters = read_parameters({"minSamples": options.min_samples})
+    with progress_bar() as progress:
+        images = load(options.collection, parameters.max_images, tools.features, lambda done: progress("reading", done))
+        if len(images.paths) < 2:
+            raise CommandError(
+                f"The collection {printable(options.collection)} holds {len(images.paths)} images of the model "
+                f"{backbone.MODEL}; a curve takes two at least."
+            )
+        distances = curve.k_distances(images.vectors, parameters.min_samples)
+        rows = curve.sweep(
+            images.vectors,
+            min_samples=parameters.min_samples,
+            eps=parameters.eps,
+            progress=lambda done: progress("trying values of eps", done),
+        )
+    knee = curve.knee(distances)
+    content = {
+        "collection": options.collection,
+        "images": images.of,
+        "minSamples": parameters.min_samples,
+        "knee": knee,
+        "curve": curve.thinned(distances),
+        "sweep": [row._asdict() for row in rows],
+    }
+    table = [("eps", "clusters", "noise", "largest")]
+    table += [(f"{row.eps:.3g}", str(row.clusters), str(row.noise), str(row.largest)) for row in rows]
+    bend = "the curve has no clear knee" if knee is None else f"the curve bends at {knee:.3g}"
+    lines = [text_curve(content["curve"], k=parameters.min_samples, knee=knee), "", *aligned(table), "", bend]
+    return Outcome(content, "\n".join(lines))
+
+
+def show(options: Options, tools: Tools) -> Outcome:
+    """The fit in force."""
+    now = fit_in_force(options.collection, tools)
+    found = groups(*now)
+    content = json.loads(list_clusters(options.collection, tools.features).body)  # what scripts get by HTTP
+    lines = _summary(now.fit)
+    if found:
+        table = [("cluster", "images", "core samples", "spread", "labels")]
+        for group in found[:SHOWN]:
+            words = ", ".join(map(printable, group.words))
+            table.append((str(group.id), str(group.size), str(group.cores), f"{group.spread:.2f}", words))
+        lines += ["", *aligned(table, texts=1)]
+    if len(found) > SHOWN:
+        lines.append(f"and {len(found) - SHOWN} more: --json lists all")
+    return Outcome(content, "\n".join(lines))
+
+
+def assign_photos(options: Options, tools: Tools) -> Outcome:
+    """Where local photos belong; nothing is stored."""
+    now = fit_in_force(options.collection, tools)
+    if now.fit.model != backbone.MODEL:
+        raise CommandError(f"The fit is of the model {now.fit.model}, not {backbone.MODEL}: fit again.")
+    vectors: dict[str, Vector] = {}
+    failed: dict[str, str] = {}
+    for photo in tqdm(dict.fromkeys(options.photos), unit=" photos", disable=None):
+        try:
+            vectors[photo] = embed_bytes(_read(Path(photo), tools.settings), tools.settings).vector
+        except (OSError, ImageError) as error:
+            failed[photo] = error.strerror or str(error) if isinstance(error, OSError) else str(error)
+    found: list[Assignment] = []
+    if vectors:
+        rows = np.stack(list(vectors.values()))
+        unknown = [None] * len(rows)
+        found = again(options.collection, tools, lambda now: assign(rows, unknown, now, tools.features, tools.fits))
+    assigned = dict(zip(vectors, found, strict=True))
+    content = {
+        "photos": [
+            {"photo": photo, "cluster": one.cluster, "label": list(one.labels), "distance": one.distance}
+            for photo, one in assigned.items()
+        ],
+        "failed": [{"photo": photo, "reason": reason} for photo, reason in failed.items()],
+    }
+    lines = [f"{printable(photo)}: {_belonging(one)}" for photo, one in assigned.items()]
+    lines += [f"{printable(photo)}: failed: {printable(reason)}" for photo, reason in failed.items()]
+    return Outcome(content, "\n".join(lines), bool(failed))
+
+
+def fit_in_force(collection: str, tools: Tools) -> Current:
+    """The clustering of a collection. Raises CommandError before its first fit, and StoreBusy."""
+    now = current(collection, tools.features)
+    if now is None:
+        name = printable(collection)
+        raise CommandError(f"The collection {name} has no clusters yet. Begin with: python -m clustering fit {name}")
+    return now
+
+
+def again[T](collection: str, tools: Tools, work: Callable[[Current], T]) -> T:
+    """Work on the fit in force, once more on the next one where that one is dropped meanwhile."""
+    for _ in range(TRIES):
+        try:
+            return work(fit_in_force(collection, tools))
+        except FitGoneError:
+            continue
+    raise StoreBusy("The store does not hold the members of the fit: fit again.", 1)
+
+
+def _summary(fit: Fit) -> list[str]:
+    how = fit.parameters
+    used = f"dbscan, eps {how.eps:g}" if how.algorithm == "dbscan" else "hdbscan"
+    lines = [
+        f"collection: {printable(fit.collection)}",
+        f"fit: {fit.id}, {used}, min_samples {how.min_samples}, {fit.seconds:.1f} s",
+        f"images: {fit.images}" + ("" if fit.learned_from >= fit.images else f" (learned from {fit.learned_from})"),
+        f"clusters: {len(fit.clusters)}",
+        f"noise: {fit.noise}",
+        f"silhouette: {'none' if fit.silhouette is None else f'{fit.silhouette:.2f}'}",
+    ]
+    if fit.changes:
+        lines += [f"split: {old} into {', '.join(map(str, into))}" for old, into in fit.changes.splits.items()]
+        lines += [f"merged: {new} from {', '.join(map(str, of))}" for new, of in fit.changes.merges.items()]
+    return lines + [f"warning: {warning}" for warning in fit.warnings]
+
+
+def _belonging(found: Assignment) -> str:
+    if found.distance is None:
+        return "in no cluster (there are none)"
+    if found.cluster == NOISE:
+        return f"in no cluster (the nearest is {found.nearest}, at a distance of {found.distance:.3f})"
+    words = ", ".join(map(printable, found.labels)) or "no labels"
+    return f"cluster {found.cluster}, {words} (distance {found.distance:.3f})"
+
+
+def _read(photo: Path, settings: Settings) -> bytes:
+    if photo.stat().st_size > settings.max_image_bytes:
+        raise ImageError(f"The image is larger than MAX_IMAGE_MB = {settings.max_image_bytes / 1e6:g}.")
+    return photo.read_bytes()

@@ -1,0 +1,35 @@
+"""How commands write on a terminal."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from tqdm import tqdm
+
+
+def printable(text: str) -> str:
+    """Text that cannot steer a terminal: names and labels come from anywhere."""
+    return text if text.isprintable() else ascii(text)
+
+
+def aligned(table: Sequence[Sequence[str]], *, texts: int = 0) -> list[str]:
+    """Lines of a table: columns of numbers, of which the last `texts` hold texts."""
+    numbers = len(table[0]) - texts
+    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
+    return ["  ".join(_cell(row[n], widths[n], n < numbers) for n in range(len(widths))).rstrip() for row in table]
+
+
+@contextmanager
+def progress_bar() -> Iterator[Callable[[str, float], None]]:
+    """A bar, on a terminal only. It is told what is being done and how much of that is done, 0 to 1."""
+    with tqdm(total=100, bar_format="{desc}: {percentage:3.0f}%|{bar}| {elapsed}", disable=None, leave=False) as bar:
+
+        def progress(phase: str, done: float) -> None:
+            bar.set_description_str(phase, refresh=False)
+            bar.n = min(100, round(100 * done))
+            bar.refresh()
+
+        yield progress
+
+
+def _cell(text: str, width: int, number: bool) -> str:
+    return f"{text:>{width}}" if number else f"{text:<{width}}"
