@@ -11,7 +11,7 @@ from clustering.fits import Cluster, Fit, Parameters, keep_fit, recall_fit
 from clustering.keeping import Kept, keep, load_noise
 from clustering.learning import Learned, Progress, learn
 from clustering.matching import Followed, follow
-from clustering.members import NO_CORES, Cores, Tally, learned_members, members_of, other_members
+from clustering.members import NO_CORES, Tally, learned_members, members_of, other_members
 from clustering.publishing import PUBLISHING, begin, discard, publish
 from clustering.sampling import Images, load
 from clustering.state import State, read_state

@@ -64,7 +64,7 @@ def _taken(job: Job, token: str) -> Job:
             "larger instance."
         )
         return replace(job, state="failed", error=error, updated=now)
-    return replace(job, state="running", run=token, tries=job.tries + 1, error=None, updated=now)
+    return replace(job, state="running", phase=None, run=token, tries=job.tries + 1, error=None, updated=now)
 
 
 def _run(collection: str, job: Job, features: FeatureStore, fits: FitStore) -> None:
@@ -77,7 +77,7 @@ def _run(collection: str, job: Job, features: FeatureStore, fits: FitStore) -> N
     except StoreBusy as error:
         busy = str(error)
         with suppress(StoreBusy, JobGoneError):
-            watch.tell(lambda now: replace(now, state="queued", tries=now.tries - 1, error=busy))
+            watch.tell(lambda now: replace(now, state="queued", phase=None, tries=now.tries - 1, error=busy))
         raise
     except (NothingToFitError, FitSupersededError, ParameterError, StateTooLongError, SettingsError) as error:
         _fail(watch, str(error))

@@ -111,6 +111,11 @@ def test_orthogonal_vectors_are_neighbours_at_eps_1_and_not_just_below() -> None
     assert not dbscan(axes, eps=np.nextafter(1.0, 0), min_samples=2).cores.any()
 
 
+def test_opposites_are_neighbours_at_eps_2_however_their_distance_is_rounded() -> None:
+    some = unit(np.random.default_rng(0).standard_normal((60, DIMENSIONS)))
+    assert dbscan(np.concatenate([some, -some]), eps=2, min_samples=120).cores.all()
+
+
 def test_pairs_too_near_to_eps_for_float32_are_told_apart() -> None:
     rng = np.random.default_rng(5)
     vectors = unit(rng.standard_normal((300, 3)))

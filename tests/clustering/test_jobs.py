@@ -4,12 +4,13 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from clustering import jobs, running
 from clustering.fit import run_fit
-from clustering.fits import Parameters
+from clustering.fits import Fit, Parameters
 from clustering.jobs import Job, JobOverError, JobRunningError, cancel, message_of, read, start
 from clustering.learning import Progress
 from clustering.publishing import PUBLISHING
@@ -18,6 +19,7 @@ from clustering.state import read_state
 from shared.features import FeatureStore, StoreBusy
 from tests.clustering.angles import CLOSE, group, put
 from tests.clustering.conftest import Stores
+from tests.servers.devhost import wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -48,18 +50,19 @@ def age(features: FeatureStore, job: Job) -> None:
     jobs.change("c", job.id, features, lambda now: replace(now, updated=before))
 
 
-class Fitting:
-    """A fit that goes on until it is told what to do, in the place of the real one."""
+class Waiting:
+    """A fit that does nothing until it is told to go on."""
 
     def __init__(self) -> None:
         self.began, self.go_on = threading.Event(), threading.Event()
-        self.runs = 0
 
-    def __call__(self, *args: object, progress: Progress, **options: object) -> None:
-        self.runs += 1
+    def __call__(self, *args: Any, progress: Progress) -> Fit:
         self.began.set()
-        while not self.go_on.wait(0.01):
+        for _ in range(3000):
+            if self.go_on.wait(0.01):
+                break
             progress("grouping the images", 0.5)
+        return run_fit(*args, progress=progress)
 
 
 def test_a_job_runs_and_its_status_tells(filled: Stores) -> None:
@@ -117,13 +120,13 @@ def test_a_cancelled_fit_ends_within_seconds_and_leaves_nothing(
 ) -> None:
     began = threading.Event()
 
-    def slowly(*args: object, progress: Progress) -> object:
+    def slowly(*args: Any, progress: Progress) -> Fit:
         def slow(phase: str, done: float) -> None:
             while phase == "writing the images":  # until it is told to end
                 began.set()
                 progress(phase, done)
 
-        return run_fit(*args, progress=slow)  # type: ignore[arg-type]
+        return run_fit(*args, progress=slow)
 
     monkeypatch.setattr(running, "run_fit", slowly)
     job = start("c", CLOSE, filled.features)
@@ -160,20 +163,24 @@ def test_a_fit_that_is_being_put_in_force_cannot_be_cancelled(filled: Stores, mo
     with pytest.raises(StoreBusy):
         run(message(start("c", CLOSE, filled.features)), *filled)
     assert answers
+    assert cancel("c", filled.features).state == "cancelled"
 
 
 def test_of_two_that_run_the_same_job_the_later_one_goes_on(filled: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
-    fitting = Fitting()
-    monkeypatch.setattr(running, "run_fit", fitting)
-    job = start("c", CLOSE, filled.features)
-    with ThreadPoolExecutor(1) as pool:
+    job, earlier, later = start("c", CLOSE, filled.features), Waiting(), Waiting()
+    with ThreadPoolExecutor(2) as pool:
+        monkeypatch.setattr(running, "run_fit", earlier)
         first = pool.submit(run, message(job), *filled)
-        assert fitting.began.wait(30)
+        assert earlier.began.wait(30)
         assert status(filled.features).state == "running"
-        monkeypatch.setattr(running, "run_fit", run_fit)
-        run(message(job), *filled)  # as after the process was killed
-        assert status(filled.features).state == "done"
+        monkeypatch.setattr(running, "run_fit", later)
+        second = pool.submit(run, message(job), *filled)  # as after the process was killed
+        assert later.began.wait(30)
         first.result(30)
+        assert status(filled.features).state == "running"
+        later.go_on.set()
+        second.result(30)
+    assert status(filled.features).state == "done"
     assert status(filled.features).fit == read_state("c", filled.features).fit
 
 
@@ -192,8 +199,7 @@ def test_a_running_job_is_heard_of_even_while_the_work_is_silent(
         runs = pool.submit(run, message(job), *filled)
         assert began.wait(30)
         first = status(filled.features).updated
-        while status(filled.features).updated == first:
-            assert not runs.done()
+        wait_until(lambda: status(filled.features).updated > first, timeout=10)
         with pytest.raises(JobRunningError):
             start("c", CLOSE, filled.features)
         go_on.set()
