@@ -115,7 +115,7 @@ def start_fit(req: func.HttpRequest, message: func.Out[str]) -> func.HttpRespons
 @app.queue_trigger("message", queue_name="fit-clusters", connection="AzureWebJobsStorage")
 def fit_clusters(message: func.QueueMessage) -> None:
     """A fit that was started: run it. scikit-learn is imported here and nowhere else in the app."""
-    from clustering.running import run
+    from clustering.fitting.running import run
 
     run(message.get_body(), feature_store(), fit_store())
 

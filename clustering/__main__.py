@@ -10,12 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from clustering import commands, label_commands, report_command
-from clustering.commands import CommandError, Outcome, Tools
-from clustering.fit import NothingToFitError
+from clustering.commands import commands, label_commands, report_command
+from clustering.commands.commands import CommandError, Outcome, Tools
 from clustering.fits import EPS, MAX_IMAGES, MAX_IMAGES_HDBSCAN, MIN_SAMPLES, ParameterError
+from clustering.fitting.fit import NothingToFitError
+from clustering.fitting.publishing import FitSupersededError
 from clustering.labels import LabelError, StaleFitError, UnknownClusterError
-from clustering.publishing import FitSupersededError
 from shared.features import StoreBusy
 from shared.local_settings import command_settings
 from shared.settings import Settings, SettingsError

@@ -25,6 +25,9 @@ MAX_IMAGES = 100_000
 MAX_IMAGES_HDBSCAN = 10_000
 """HDBSCAN compares every image with every other, several times."""
 
+PUBLISHING = "putting it in force"
+"""The last phase of a fit, as its progress calls it: from here on it is not to be ended."""
+
 
 class ParameterError(ValueError):
     """A parameter of a fit cannot be used; the message names it and says what it takes."""

@@ -12,8 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 from urllib.parse import quote
 
-from clustering.fits import Parameters
-from clustering.publishing import PUBLISHING
+from clustering.fits import PUBLISHING, Parameters
 from shared.contract import Json
 from shared.features import FeatureStore
 

@@ -30,7 +30,7 @@ class State:
         next_id: The id that the next new cluster gets. Ids are never used twice.
         labels: The words of each cluster that has any.
         merged: Clusters that people merged into others: `{id: id of the other}`, never in a chain or a circle.
-        begun: When each fit that may have left something in the store was begun, that in force included.
+        begun: When each fit that may have left something in the store was begun or replaced, that in force included.
     """
 
     fit: str | None = None

@@ -7,10 +7,10 @@ from urllib.parse import quote
 
 from clustering.assignment import Current, FitGoneError
 from clustering.calls import answered, in_force
-from clustering.groups import Group, groups, samples
 from clustering.jobs import to_wire
-from clustering.pictures import from_storage, read_pictures, sheet
-from clustering.report import report_html
+from clustering.reporting.groups import Group, groups, samples
+from clustering.reporting.pictures import from_storage, read_pictures, sheet
+from clustering.reporting.report import report_html
 from shared.contract import CallError, Deadline, Json, Reply
 from shared.features import FeatureStore, StoreBusy
 from shared.fits import NOISE, FitStore, Member

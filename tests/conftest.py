@@ -3,7 +3,7 @@
 import os
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import certifi
@@ -100,23 +100,29 @@ def store_kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture(scope="session")
-def sample_app(store_kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devhost]:
-    """The app with every sample embedded by the blob trigger."""
+@contextmanager
+def running_on(store_kind: str, images: Path, data: Path) -> Iterator[Devhost]:
+    """The app on a store of its own, with every image of a folder embedded by the blob trigger."""
     env = {
         "IMAGES_CONTAINER": "images",
         # A host that is allowed but is not on the internet: the address of a cloud's own secrets.
         "ALLOWED_HOSTS": "169.254.169.254",
         "FETCH_TIMEOUT_SECONDS": "2",
     }
-    data = str(tmp_path_factory.mktemp("data"))
     with ExitStack() as stack:
         if store_kind == "cosmos":
             # A server of its own: other tests make the shared one fail.
             server = stack.enter_context(cosmos_server())
             env |= {"COSMOS_ENDPOINT": server.endpoint, "COSMOS_KEY": server.key}
-        host = stack.enter_context(running(ROOT, "--images", str(SAMPLES), "--data", data, env=env))
-        host.wait_for(f"Images: {sum(1 for _ in SAMPLES.rglob('*.jpg'))} processed, 0 failed", timeout=120)
+        host = stack.enter_context(running(ROOT, "--images", str(images), "--data", str(data), env=env))
+        host.wait_for(f"Images: {sum(1 for _ in images.rglob('*.jpg'))} processed, 0 failed", timeout=120)
+        yield host
+
+
+@pytest.fixture(scope="session")
+def sample_app(store_kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devhost]:
+    """The app with every sample."""
+    with running_on(store_kind, SAMPLES, tmp_path_factory.mktemp("data")) as host:
         yield host
 
 

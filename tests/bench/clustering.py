@@ -12,7 +12,7 @@ import numpy as np
 from scipy.spatial.distance import cdist
 from sklearn.cluster import DBSCAN
 
-from clustering.dbscan import dbscan
+from clustering.fitting.dbscan import dbscan
 from shared.features import DIMENSIONS, Vector
 from shared.fits import Member
 from shared.sqlite.fits import SqliteFitStore
@@ -74,7 +74,7 @@ def _alone_at(size: int) -> Iterator[Figure]:
     """Time and memory of a process that does nothing else."""
     script = """
 import json, sys, time
-from clustering.dbscan import dbscan
+from clustering.fitting.dbscan import dbscan
 from tests.bench.clustering import EPS, MIN_SAMPLES, grouped_vectors, peak_memory
 vectors = grouped_vectors(int(sys.argv[1]), seed=1)
 started = time.perf_counter()

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from clustering.fits import Parameters
-from clustering.members import members_of
+from clustering.fitting.members import members_of
 from shared import backbone
 from shared.features import FeatureStore
 from shared.fits import FitStore

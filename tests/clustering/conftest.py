@@ -6,9 +6,13 @@ from typing import NamedTuple
 
 import pytest
 
+from shared.cosmos.fits import CosmosFitStore
+from shared.cosmos.store import CosmosFeatureStore
 from shared.features import FeatureStore
 from shared.fits import FitStore
 from shared.settings import Settings
+from shared.sqlite.fits import SqliteFitStore
+from shared.sqlite.store import SqliteFeatureStore
 
 
 class Stores(NamedTuple):
@@ -19,15 +23,9 @@ class Stores(NamedTuple):
 @pytest.fixture(params=["sqlite", "cosmos"])
 def stores(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stores]:
     if request.param == "cosmos":
-        from shared.cosmos.fits import CosmosFitStore
-        from shared.cosmos.store import CosmosFeatureStore
-
         settings: Settings = request.getfixturevalue("cosmos_settings")
         found = Stores(CosmosFeatureStore(settings), CosmosFitStore(settings))
     else:
-        from shared.sqlite.fits import SqliteFitStore
-        from shared.sqlite.store import SqliteFeatureStore
-
         found = Stores(SqliteFeatureStore(tmp_path / "features.sqlite"), SqliteFitStore(tmp_path / "clusters.sqlite"))
     yield found
     found.fits.close()

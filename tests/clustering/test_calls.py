@@ -7,9 +7,9 @@ import pytest
 
 from clustering import calls, views
 from clustering.fits import Parameters
+from clustering.fitting.running import run
 from clustering.jobs import read
 from clustering.labels import edit_labels
-from clustering.running import run
 from clustering.state import read_state
 from shared.contract import Reply
 from shared.fits import NOISE

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from clustering import jobs, running
-from clustering.fit import run_fit
-from clustering.fits import Fit, Parameters
+from clustering import jobs
+from clustering.fits import PUBLISHING, Fit, Parameters
+from clustering.fitting import running
+from clustering.fitting.fit import run_fit
+from clustering.fitting.learning import Progress
+from clustering.fitting.running import run
 from clustering.jobs import Job, JobOverError, JobRunningError, cancel, message_of, read, start
-from clustering.learning import Progress
-from clustering.publishing import PUBLISHING
-from clustering.running import run
 from clustering.state import read_state
 from shared.features import FeatureStore, StoreBusy
 from tests.clustering.angles import CLOSE, group, put

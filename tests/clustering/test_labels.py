@@ -297,7 +297,7 @@ def test_more_labels_than_a_store_keeps_are_refused(stores: Stores) -> None:
     # 1.2 MB of text, and then more.
     half = {str(n): [f"{word:0200}" for word in range(100)] for n in range(60)}
     edit_labels("c", {"set": half}, stores.features, fit=None)
-    with pytest.raises(LabelError, match=r"1\.5 MB"):
+    with pytest.raises(LabelError, match="more labels than a collection can keep"):
         edit_labels("c", {"set": {str(n): half["0"] for n in range(60, 80)}}, stores.features, fit=None)
     assert len(read_state("c", stores.features).labels) == 60
 

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clustering.matching import Followed, follow
+from clustering.fitting.matching import Followed, follow
 from shared.fits import NOISE
 
 groupings = st.lists(st.lists(st.integers(NOISE, 5), min_size=30, max_size=30), min_size=1, max_size=6)

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn.cluster import DBSCAN
 
-import clustering.dbscan
-import clustering.neighbours
-from clustering.dbscan import dbscan
+import clustering.fitting.dbscan
+import clustering.fitting.neighbours
 from clustering.fits import EPS, MIN_SAMPLES
+from clustering.fitting.dbscan import dbscan
 from shared.embedding import embed_bytes
 from shared.features import DIMENSIONS, Vector
 from shared.settings import Settings
@@ -77,15 +77,15 @@ tiles = st.sampled_from([1, 3, 16, 1024])
     st.sampled_from([1, 2, 3, 4, 6, 10, 30, 200]),
     tiles,
     tiles,
-    st.sampled_from([0, clustering.dbscan.PENDING]),
+    st.sampled_from([0, clustering.fitting.dbscan.PENDING]),
 )
 def test_labels_and_core_samples_are_those_of_scikit_learn(
     vectors: Vector, eps: float, min_samples: int, rows: int, columns: int, pending: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(clustering.neighbours, "ROWS", rows)
-        patch.setattr(clustering.neighbours, "COLUMNS", columns)
-        patch.setattr(clustering.dbscan, "PENDING", pending)  # 0: in two sweeps
+        patch.setattr(clustering.fitting.neighbours, "ROWS", rows)
+        patch.setattr(clustering.fitting.neighbours, "COLUMNS", columns)
+        patch.setattr(clustering.fitting.dbscan, "PENDING", pending)  # 0: in two sweeps
         assert_as_scikit_learn(vectors, eps, min_samples)
 
 
@@ -184,8 +184,8 @@ def test_clusters_are_numbered_by_the_first_of_their_copies() -> None:
 
 def test_progress_goes_up_to_1_and_may_end_the_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     vectors = blobs(np.random.default_rng(0), 2500, groups=5, spread=0.5)
-    for pending in (clustering.dbscan.PENDING, 0):
-        monkeypatch.setattr(clustering.dbscan, "PENDING", pending)
+    for pending in (clustering.fitting.dbscan.PENDING, 0):
+        monkeypatch.setattr(clustering.fitting.dbscan, "PENDING", pending)
         told: list[float] = []
         dbscan(vectors, eps=0.4, min_samples=3, progress=told.append)
         assert told == sorted(told)
@@ -206,7 +206,7 @@ def test_dense_data_take_no_more_memory_than_thin_ones(min_samples: int) -> None
     script = """
 import json, sys
 import numpy as np
-from clustering.dbscan import dbscan
+from clustering.fitting.dbscan import dbscan
 def peak_memory():  # not ru_maxrss: that is inherited
     with open('/proc/self/status') as status:
         return 1024 * int(next(line for line in status if line.startswith('VmHWM')).split()[1])
@@ -228,7 +228,7 @@ print(json.dumps([int(found.cores.sum()), int(found.labels.max()), grown]))
 
 
 def test_scikit_learn_is_imported_by_a_fit_only() -> None:
-    script = "import sys, clustering.dbscan, clustering.hdbscan, clustering.curve, clustering.quality; " + (
+    script = "import sys; from clustering.fitting import curve, dbscan, hdbscan, quality; " + (
         "print([name for name in sys.modules if name.split('.')[0] in ('sklearn', 'scipy')])"
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)

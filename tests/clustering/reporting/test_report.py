@@ -16,11 +16,11 @@ from PIL import Image
 
 from clustering.assignment import Current
 from clustering.fits import Cluster, Fit, Parameters, SweepRow
-from clustering.groups import groups, samples
-from clustering.pictures import Picture
-from clustering.plot import svg_curve, text_curve
-from clustering.report import report_html
-from clustering.report_clusters import NOISE_PICTURES, PICTURES, SHOWN
+from clustering.reporting.groups import groups, samples
+from clustering.reporting.pictures import Picture
+from clustering.reporting.plot import svg_curve, text_curve
+from clustering.reporting.report import report_html
+from clustering.reporting.report_clusters import NOISE_PICTURES, PICTURES, SHOWN
 from clustering.state import State
 from shared.contract import Deadline
 from shared.features import StoreBusy

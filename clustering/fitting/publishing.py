@@ -15,10 +15,7 @@ from shared.features import FeatureStore
 from shared.fits import FitStore
 
 KEPT = timedelta(hours=1)
-"""How long after it was begun a fit that is not in force is left alone: it may still run, or be read."""
-
-PUBLISHING = "putting it in force"
-"""The last phase of a fit, as its progress calls it: from here on it is not to be ended."""
+"""How long after it was begun or replaced a fit that is not in force is left alone: it may still run, or be read."""
 
 _CONDEMNED = datetime.min.replace(tzinfo=UTC)
 
@@ -66,7 +63,9 @@ def publish(fit: str, next_id: int, follows: str | None, collection: str, featur
             )
         if state.begun.get(fit, _CONDEMNED) == _CONDEMNED:
             raise FitSupersededError("The fit took longer than an hour, and a later one has dropped it.")
-        return replace(state, fit=fit, next_id=next_id)
+        # Those who read the fit that is replaced have an hour from now to be done.
+        begun = state.begun if state.fit is None else {**state.begun, state.fit: datetime.now(UTC)}
+        return replace(state, fit=fit, next_id=next_id, begun=begun)
 
     change_state(collection, features, change)
 

@@ -11,10 +11,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from clustering import jobs
-from clustering.fit import NothingToFitError, run_fit
-from clustering.fits import ParameterError, read_parameters
+from clustering.fits import PUBLISHING, ParameterError, read_parameters
+from clustering.fitting.fit import NothingToFitError, run_fit
+from clustering.fitting.publishing import FitSupersededError
 from clustering.jobs import Job, JobGoneError
-from clustering.publishing import PUBLISHING, FitSupersededError
 from clustering.state import StateTooLongError
 from shared.features import FeatureStore, StoreBusy
 from shared.fits import FitStore

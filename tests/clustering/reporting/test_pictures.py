@@ -11,7 +11,7 @@ import pytest
 from azure.storage.blob import ContainerClient
 from PIL import Image
 
-from clustering.pictures import GAP, SIDE, from_folder, from_storage, read_pictures, sheet
+from clustering.reporting.pictures import GAP, SIDE, from_folder, from_storage, read_pictures, sheet
 from shared.contract import Deadline
 from shared.features import StoreBusy
 from shared.settings import Settings, SettingsError

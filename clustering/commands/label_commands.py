@@ -4,9 +4,9 @@ import json
 import sys
 from pathlib import Path
 
-from clustering.commands import CommandError, Options, Outcome, Tools, again, fit_in_force
+from clustering.commands.commands import CommandError, Options, Outcome, Tools, again, fit_in_force
+from clustering.commands.terminal import printable
 from clustering.labels import as_csv, dictionary, edit_labels, labelled_images, replace_labels
-from clustering.terminal import printable
 from shared.contract import Json
 
 

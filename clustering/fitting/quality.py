@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from clustering.neighbours import Rows
+from clustering.fitting.neighbours import Rows
 from shared.features import Vector
 from shared.fits import NOISE
 

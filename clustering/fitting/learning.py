@@ -6,11 +6,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from clustering.curve import k_distances, knee, sweep, thinned
-from clustering.dbscan import Labelled, dbscan
 from clustering.fits import Parameters, SweepRow
-from clustering.hdbscan import hdbscan
-from clustering.quality import silhouette, spreads, warnings
+from clustering.fitting.curve import k_distances, knee, sweep, thinned
+from clustering.fitting.dbscan import Labelled, dbscan
+from clustering.fitting.hdbscan import hdbscan
+from clustering.fitting.quality import silhouette, spreads, warnings
 from shared.features import Vector
 
 type Progress = Callable[[str, float], object]

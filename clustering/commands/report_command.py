@@ -7,11 +7,11 @@ from PIL import Image
 from tqdm import tqdm
 
 from clustering.assignment import Current
-from clustering.commands import CommandError, Options, Outcome, Tools, fit_in_force
-from clustering.groups import groups, samples
-from clustering.pictures import Picture, from_folder, from_storage, read_pictures, sheet
-from clustering.report import report_html
-from clustering.terminal import printable
+from clustering.commands.commands import CommandError, Options, Outcome, Tools, fit_in_force
+from clustering.commands.terminal import printable
+from clustering.reporting.groups import groups, samples
+from clustering.reporting.pictures import Picture, from_folder, from_storage, read_pictures, sheet
+from clustering.reporting.report import report_html
 from clustering.views import SHEET_PICTURES
 from shared.features import StoreBusy
 from shared.fits import NOISE

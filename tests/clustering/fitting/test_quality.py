@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import pdist
 from sklearn.metrics import silhouette_score
 
-import clustering.quality
-from clustering.dbscan import dbscan
-from clustering.quality import silhouette, spreads, warnings
+import clustering.fitting.quality
+from clustering.fitting.dbscan import dbscan
+from clustering.fitting.quality import silhouette, spreads, warnings
 from shared.features import DIMENSIONS, Vector
-from tests.clustering.test_dbscan import blobs, unit
+from tests.clustering.fitting.test_dbscan import blobs, unit
 
 
 @given(st.integers(0, 2**32), st.integers(6, 80), st.integers(2, 5), st.sampled_from([1, 40, 10**6]))
@@ -23,7 +23,7 @@ def test_the_silhouette_is_that_of_scikit_learn_for_the_clustered(seed: int, n: 
     labels[k] = 0
     clustered = labels >= 0
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(clustering.quality, "BLOCK", block)
+        patch.setattr(clustering.fitting.quality, "BLOCK", block)
         ours = silhouette(vectors, labels)
     theirs = silhouette_score(vectors[clustered].astype(np.float64), labels[clustered], metric="cosine")
     assert ours == pytest.approx(theirs, abs=1e-5)

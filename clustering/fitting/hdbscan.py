@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from clustering.dbscan import Labelled
+from clustering.fitting.dbscan import Labelled
 from shared.features import Vector
 from shared.fits import NOISE
 

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from clustering.assignment import Current
-from clustering.curve import SWEPT
 from clustering.fits import Changes, Fit, SweepRow
-from clustering.groups import Group, groups
-from clustering.markup import LISTED, ids, plural, text
-from clustering.pictures import Picture
-from clustering.plot import svg_curve
-from clustering.report_clusters import SHOWN, Samples, clusters_html, find_samples, noise_html
+from clustering.fitting.curve import SWEPT
+from clustering.reporting.groups import Group, groups
+from clustering.reporting.markup import LISTED, ids, plural, text
+from clustering.reporting.pictures import Picture
+from clustering.reporting.plot import svg_curve
+from clustering.reporting.report_clusters import SHOWN, Samples, clusters_html, find_samples, noise_html
 from shared.contract import Deadline
 from shared.features import FeatureStore
 from shared.fits import FitStore
@@ -37,7 +37,7 @@ def report_html(
         current: The fit, and what people call its clusters and merged.
         features: Where the images of the collection are counted.
         fits: Where the members of the fit are.
-        picture: Gives the pictures; see `clustering.pictures`. When the storage cannot be asked, the page says so.
+        picture: Gives the pictures; see `pictures.py`. When the storage cannot be asked, the page says so.
         deadline: Pictures that are not there by then are left out, and the page says so.
 
     Raises:

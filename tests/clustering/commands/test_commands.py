@@ -288,7 +288,7 @@ def test_from_photos_to_named_clusters_to_a_labelled_photo(
 
 STOPPED = """
 import os, runpy, signal
-from clustering import commands
+from clustering.commands import commands
 
 def run_fit(*arguments, progress):
     def stop(phase, done):

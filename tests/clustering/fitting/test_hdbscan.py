@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 from sklearn.cluster import HDBSCAN
 
-from clustering.hdbscan import hdbscan
+from clustering.fitting.hdbscan import hdbscan
 from shared.features import DIMENSIONS
-from tests.clustering.test_dbscan import blobs
+from tests.clustering.fitting.test_dbscan import blobs
 
 
 @given(st.integers(0, 2**32), st.integers(5, 200), st.integers(2, 5), st.integers(2, 8))

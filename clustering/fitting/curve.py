@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from clustering.dbscan import dbscan
 from clustering.fits import SweepRow
+from clustering.fitting.dbscan import dbscan
 from shared.features import Vector
 
 type Curve = NDArray[np.float64]

@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from clustering.fits import Cluster, Fit, Parameters, keep_fit, recall_fit
-from clustering.keeping import Kept, keep, load_noise
-from clustering.learning import Learned, Progress, learn
-from clustering.matching import Followed, follow
-from clustering.members import NO_CORES, Tally, learned_members, members_of, other_members
-from clustering.publishing import PUBLISHING, begin, discard, publish
-from clustering.sampling import Images, load
+from clustering.fits import PUBLISHING, Cluster, Fit, Parameters, keep_fit, recall_fit
+from clustering.fitting.keeping import Kept, keep, load_noise
+from clustering.fitting.learning import Learned, Progress, learn
+from clustering.fitting.matching import Followed, follow
+from clustering.fitting.members import NO_CORES, Tally, learned_members, members_of, other_members
+from clustering.fitting.publishing import begin, discard, publish
+from clustering.fitting.sampling import Images, load
 from clustering.state import State, read_state
 from shared import backbone
 from shared.features import FeatureStore, StoreBusy

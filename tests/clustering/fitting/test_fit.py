@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from clustering.fit import NothingToFitError, run_fit
 from clustering.fits import Parameters, recall_fit
+from clustering.fitting.fit import NothingToFitError, run_fit
+from clustering.fitting.members import members_of
 from clustering.labels import edit_labels
-from clustering.members import members_of
 from clustering.state import read_state
 from shared import backbone
 from shared.fits import NOISE

@@ -9,14 +9,14 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from clustering import curve
 from clustering.assignment import TRIES, Assignment, Current, FitGoneError, assign, current
-from clustering.fit import run_fit
+from clustering.commands.terminal import aligned, printable, progress_bar
 from clustering.fits import Fit, read_parameters
-from clustering.groups import groups
-from clustering.plot import text_curve
-from clustering.sampling import load
-from clustering.terminal import aligned, printable, progress_bar
+from clustering.fitting import curve
+from clustering.fitting.fit import run_fit
+from clustering.fitting.sampling import load
+from clustering.reporting.groups import groups
+from clustering.reporting.plot import text_curve
 from clustering.views import list_clusters
 from shared import backbone
 from shared.contract import Json

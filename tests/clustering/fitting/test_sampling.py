@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clustering import sampling
-from clustering.sampling import Sampler, load
+from clustering.fitting import sampling
+from clustering.fitting.sampling import Sampler, load
 from shared import backbone
 from shared.sqlite.store import SqliteFeatureStore
 from tests.clustering.conftest import Stores

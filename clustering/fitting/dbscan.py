@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from clustering.neighbours import NO_PAIRS, Rows, neighbours
+from clustering.fitting.neighbours import NO_PAIRS, Rows, neighbours
 from shared.features import Vector
 from shared.fits import NOISE
 

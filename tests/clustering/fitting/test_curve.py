@@ -6,18 +6,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
-import clustering.curve
-from clustering.curve import k_distances, knee, sweep, thinned
-from clustering.dbscan import dbscan
+import clustering.fitting.curve
+from clustering.fitting.curve import k_distances, knee, sweep, thinned
+from clustering.fitting.dbscan import dbscan
 from shared.features import DIMENSIONS
-from tests.clustering.test_dbscan import blobs
+from tests.clustering.fitting.test_dbscan import blobs
 
 
 @given(st.integers(0, 2**32), st.integers(1, 80), st.integers(1, 100), st.sampled_from([1, 50, 10**7]))
 def test_k_distances_are_those_of_scipy_in_blocks_of_any_size(seed: int, n: int, k: int, block: int) -> None:
     vectors = blobs(np.random.default_rng(seed), n, groups=3, spread=0.7)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(clustering.curve, "BLOCK", block)
+        patch.setattr(clustering.fitting.curve, "BLOCK", block)
         curve = k_distances(vectors, k)
     exact = vectors.astype(np.float64)
     expected = np.sort(np.sort(cdist(exact, exact, "cosine"), axis=1)[:, min(k, n) - 1])
@@ -101,7 +101,7 @@ def test_a_sweep_has_a_row_for_the_chosen_eps_that_agrees_with_a_fit() -> None:
 
 
 def test_a_sweep_looks_at_a_sample_of_many_images(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clustering.curve, "SWEPT", 200)
+    monkeypatch.setattr(clustering.fitting.curve, "SWEPT", 200)
     vectors = blobs(np.random.default_rng(2), 900, groups=2, spread=0.6)
     rows = sweep(vectors, min_samples=3, eps=0.001)
     assert rows[0] == (0.001, 0, 200, 0)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from clustering.fits import Fit
-from clustering.groups import Group, samples
-from clustering.markup import LISTED, ids, plural, text
-from clustering.pictures import Picture, Pictures, read_pictures
+from clustering.reporting.groups import Group, samples
+from clustering.reporting.markup import LISTED, ids, plural, text
+from clustering.reporting.pictures import Picture, Pictures, read_pictures
 from shared.contract import Deadline
 from shared.fits import NOISE, FitStore, Member
 

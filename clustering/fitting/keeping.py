@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from clustering.fits import Fit
-from clustering.members import Cores, members_of, stacked, still
-from clustering.sampling import Images, Sampler, scan
+from clustering.fitting.members import Cores, members_of, stacked, still
+from clustering.fitting.sampling import Images, Sampler, scan
 from shared.features import DIMENSIONS, FeatureStore
 from shared.fits import NOISE, FitStore, Member
 

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from clustering import publishing
 from clustering.assignment import current
-from clustering.fit import run_fit
 from clustering.fits import Fit, Parameters, recall_fit
-from clustering.publishing import FitSupersededError, begin, publish
+from clustering.fitting import publishing
+from clustering.fitting.fit import run_fit
+from clustering.fitting.publishing import FitSupersededError, begin, publish
 from clustering.state import change_state, read_state
 from shared.features import StoreBusy
 from shared.fits import NOISE
@@ -128,7 +128,7 @@ def test_a_process_that_is_killed_while_it_writes_changes_nothing(tmp_path: Path
     script = """
 import os, sys
 from pathlib import Path
-from clustering.fit import run_fit
+from clustering.fitting.fit import run_fit
 from clustering.fits import Parameters
 from shared.sqlite.fits import SqliteFitStore
 from shared.sqlite.store import SqliteFeatureStore

@@ -1,0 +1,1 @@
+"""The clusters of a fit as people look at them: with pictures."""
