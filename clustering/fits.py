@@ -25,6 +25,9 @@ MAX_IMAGES = 100_000
 MAX_IMAGES_HDBSCAN = 10_000
 """HDBSCAN compares every image with every other, several times."""
 
+LONGEST = 1_900_000
+"""Characters of what came of a fit, nearly all of them ASCII. Cosmos DB takes documents up to 2 MB."""
+
 PUBLISHING = "putting it in force"
 """The last phase of a fit, as its progress calls it: from here on it is not to be ended."""
 
@@ -163,8 +166,19 @@ def read_parameters(given: Mapping[str, Json]) -> Parameters:
 
 
 def keep_fit(fit: Fit, store: FeatureStore) -> None:
-    """Keep what came of a fit. Raises StoreBusy."""
-    store.remember(_name(fit.id), to_text(fit))
+    """Keep what came of a fit.
+
+    Raises:
+        ParameterError: It has more clusters than can be kept.
+        StoreBusy: The store did not answer.
+    """
+    text = to_text(fit)
+    if len(text) > LONGEST:
+        raise ParameterError(
+            f"These parameters make {len(fit.clusters)} clusters, more than can be kept (some 50,000): "
+            "give a larger 'eps' or 'minSamples'."
+        )
+    store.remember(_name(fit.id), text)
 
 
 def recall_fit(fit: str, store: FeatureStore) -> Fit | None:

@@ -55,6 +55,7 @@ def run_fit(
     Raises:
         NothingToFitError: There are no images of the present model; or, with `noise_only`, no clusters to keep.
         FitSupersededError: Another fit of the collection was published while this one was being written.
+        ParameterError: More clusters came of it than can be kept.
         StoreBusy: A store did not answer.
     """
     started, clock = datetime.now(UTC), time.monotonic()
@@ -174,7 +175,7 @@ def _clusters(plan: _Plan, learned: Learned | None, ids: list[int], tally: Tally
         spread |= zip(ids, learned.spreads.tolist(), strict=True)
         reach |= zip(ids, learned.groups.reach.tolist(), strict=True)
     return [
-        Cluster(cluster, size, tally.cores[cluster], spread[cluster], reach[cluster])
+        Cluster(cluster, size, tally.cores[cluster], round(spread[cluster], 4), reach[cluster])
         for cluster, size in sorted(tally.sizes.items())
         if cluster != NOISE
     ]

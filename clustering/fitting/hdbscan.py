@@ -37,7 +37,7 @@ def hdbscan(vectors: Vector, *, min_samples: int, progress: Callable[[float], ob
         progress(0.9)
     reach = [_reach(vectors[labels == cluster], min_samples) for cluster in range(labels.max(initial=NOISE) + 1)]
     progress(1)
-    return Labelled(labels, labels != NOISE, np.array(reach, np.float64))
+    return Labelled(labels, labels != NOISE, np.round(np.array(reach, np.float64), 6))
 
 
 def _reach(members: Vector, min_samples: int) -> float:

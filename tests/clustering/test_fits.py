@@ -118,3 +118,14 @@ def test_ten_thousand_clusters_are_a_text_that_a_store_takes(stores: Stores) -> 
     assert len(to_text(many)) < 1_000_000
     keep_fit(many, stores.features)
     assert recall_fit(many.id, stores.features) == many
+
+
+def test_more_clusters_than_a_store_keeps_are_refused(stores: Stores) -> None:
+    some, many = (
+        replace(FIT, clusters=[Cluster(n, 12, 12, 0.1234, 0.4) for n in range(100_000, 100_000 + count)])
+        for count in (50_000, 80_000)
+    )
+    keep_fit(some, stores.features)
+    assert recall_fit(FIT.id, stores.features) == some
+    with pytest.raises(ParameterError, match="80000 clusters"):
+        keep_fit(many, stores.features)
