@@ -216,7 +216,10 @@ class FitStoreConformance:
     # --- nearest ---
 
     @given(_members, st.lists(_vectors, max_size=4))
-    @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(
+        max_examples=25,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors],
+    )
     def test_nearest_is_what_comparing_with_each_would_find(
         self, fits: FitStore, given: dict[str, tuple[int, Vector | None]], vectors: list[Vector]
     ) -> None:
