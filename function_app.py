@@ -106,10 +106,10 @@ def retry_failures(req: func.HttpRequest) -> func.HttpResponse:
 @app.queue_output("message", queue_name="fit-clusters", connection="AzureWebJobsStorage")
 def start_fit(req: func.HttpRequest, message: func.Out[str]) -> func.HttpResponse:
     """Group the images of a collection, in the background."""
-    from clustering import calls
+    from clustering import fit_calls
 
     collection = req.route_params["collection"]
-    return _http(lambda: calls.start_fit(collection, req.get_body(), feature_store(), message.set))
+    return _http(lambda: fit_calls.start_fit(collection, req.get_body(), feature_store(), message.set, req.params))
 
 
 @app.queue_trigger("message", queue_name="fit-clusters", connection="AzureWebJobsStorage")
@@ -117,7 +117,7 @@ def fit_clusters(message: func.QueueMessage) -> None:
     """A fit that was started: run it. scikit-learn is imported here and nowhere else in the app."""
     from clustering.fitting.running import run
 
-    run(message.get_body(), feature_store(), fit_store())
+    run(message.get_body(), feature_store(), fit_store(), last=(message.dequeue_count or 1) >= 5)
 
 
 @app.route("collections/{collection}/clusters", methods=["GET"])
@@ -131,17 +131,17 @@ def clusters(req: func.HttpRequest) -> func.HttpResponse:
 @app.route("collections/{collection}/clusters/fit", methods=["GET"])
 def fit_status(req: func.HttpRequest) -> func.HttpResponse:
     """How far a fit is."""
-    from clustering import calls
+    from clustering import fit_calls
 
-    return _http(lambda: calls.fit_status(req.route_params["collection"], feature_store()))
+    return _http(lambda: fit_calls.fit_status(req.route_params["collection"], feature_store()))
 
 
 @app.route("collections/{collection}/clusters/fit", methods=["DELETE"])
 def cancel_fit(req: func.HttpRequest) -> func.HttpResponse:
     """End a fit."""
-    from clustering import calls
+    from clustering import fit_calls
 
-    return _http(lambda: calls.cancel_fit(req.route_params["collection"], feature_store()))
+    return _http(lambda: fit_calls.cancel_fit(req.route_params["collection"], feature_store()))
 
 
 @app.route("collections/{collection}/clusters/{cluster}/images", methods=["GET"])
@@ -156,28 +156,29 @@ def cluster_images(req: func.HttpRequest) -> func.HttpResponse:
 @app.route("collections/{collection}/clusters/labels", methods=["GET"])
 def labels(req: func.HttpRequest) -> func.HttpResponse:
     """What people call the clusters, or every image with its words."""
-    from clustering import calls
+    from clustering import label_calls
 
-    return _http(lambda: calls.read_labels(req.route_params["collection"], req.params, feature_store(), fit_store()))
+    collection = req.route_params["collection"]
+    return _http(lambda: label_calls.read_labels(collection, req.params, feature_store(), fit_store(), settings()))
 
 
 @app.route("collections/{collection}/clusters/labels", methods=["PUT"])
 def write_labels(req: func.HttpRequest) -> func.HttpResponse:
     """Replace what the clusters are called."""
-    from clustering import calls
+    from clustering import label_calls
 
     return _http(
-        lambda: calls.write_labels(req.route_params["collection"], req.params, req.get_body(), feature_store())
+        lambda: label_calls.write_labels(req.route_params["collection"], req.params, req.get_body(), feature_store())
     )
 
 
 @app.route("collections/{collection}/clusters/labels", methods=["PATCH"])
 def change_labels(req: func.HttpRequest) -> func.HttpResponse:
     """Name, rename or merge clusters."""
-    from clustering import calls
+    from clustering import label_calls
 
     collection = req.route_params["collection"]
-    return _http(lambda: calls.change_labels(collection, req.params, req.get_body(), feature_store()))
+    return _http(lambda: label_calls.change_labels(collection, req.params, req.get_body(), feature_store()))
 
 
 @app.route("collections/{collection}/clusters/report", methods=["GET"])

@@ -37,10 +37,14 @@ def edited(edit: Json, state: State, fit: Fit) -> State:
 
     Raises:
         LabelError: What is asked for cannot be used, or would be too much.
-        UnknownClusterError: A cluster is not there, or was merged into another one.
+        UnknownClusterError: A cluster is not there, or was merged into another one, or is to be unmerged and was not.
     """
+    if isinstance(edit, dict) and "unmerge" in edit:
+        # First, so that the same edit can name the cluster or merge it into another one.
+        edit = dict(edit)
+        state = _unmerge(edit.pop("unmerge"), state)
     operations = {"set": set_words, "add": _add, "remove": _remove, "rename": _rename, "merge": _merge}
-    names = ", ".join(operations)
+    names = ", ".join([*operations, "unmerge"])
     if not isinstance(edit, dict):
         raise LabelError(f"An edit is an object with any of {names}, not {edit!r:.50}.")
     unknown = set(edit) - set(operations)
@@ -81,7 +85,7 @@ def _relabelled(
     labels = dict(state.labels)
     ids = {str(cluster): cluster for cluster in visible(state, fit)}
     for key, words in given.items():
-        cluster = _known(key, ids)
+        cluster = _known(key, ids, state.merged)
         labels[cluster] = _not_too_many(combine(labels.get(cluster, ()), _words(words, key)), key)
     return _with_labels(state, labels)
 
@@ -98,9 +102,11 @@ def _rename(given: Mapping[str, Json], state: State, _fit: Fit) -> State:
 def _merge(given: Mapping[str, Json], state: State, fit: Fit) -> State:
     labels, merged = dict(state.labels), dict(state.merged)
     ids = {str(cluster): cluster for cluster in visible(state, fit)}
-    targets = ids | {str(one): other for one, other in merged.items() if str(other) in ids}
     for key, target in given.items():
-        cluster, into = _known(key, ids), _end(_known(str(target), targets), merged)
+        cluster = _known(key, ids, merged)
+        if key == str(target):
+            raise LabelError("A cluster cannot be merged into itself.")
+        into = _target(str(target), ids, merged)
         if cluster == into:
             raise LabelError(f"Cluster {cluster} cannot be merged into itself, not even by way of others.")
         merged[cluster] = into
@@ -109,14 +115,35 @@ def _merge(given: Mapping[str, Json], state: State, fit: Fit) -> State:
     return replace(_with_labels(state, labels), merged={one: _end(one, merged) for one in merged})
 
 
+def _target(key: str, ids: Mapping[str, int], merged: Mapping[int, int]) -> int:
+    """The cluster that others are merged into for a key, which may be merged away itself."""
+    ends = {str(one): _end(one, merged) for one in merged}
+    return ends[key] if str(ends.get(key)) in ids else _known(key, ids, merged)
+
+
 def _end(cluster: int, merged: Mapping[int, int]) -> int:
     while cluster in merged:
         cluster = merged[cluster]
     return cluster
 
 
-def _known(key: str, ids: Mapping[str, int]) -> int:
+def _unmerge(given: Json, state: State) -> State:
+    if not isinstance(given, list):
+        raise LabelError(f"'unmerge' takes a list of clusters, not {given!r:.50}.")
+    merged = dict(state.merged)
+    for one in dict.fromkeys(map(str, given)):
+        if one not in map(str, merged):
+            raise UnknownClusterError(f"Cluster {one!r:.50} is not merged into another one.")
+        del merged[int(one)]
+    return replace(state, merged=merged)
+
+
+def _known(key: str, ids: Mapping[str, int], merged: Mapping[int, int]) -> int:
+    """The cluster of a key, out of those that people see."""
     if key not in ids:
+        into = {str(one): other for one, other in merged.items()}.get(key)
+        if into is not None:
+            raise UnknownClusterError(f"There is no cluster {key} any more. It was merged into {_end(into, merged)}.")
         few = ", ".join(islice(ids, 10)) + (f" and {len(ids) - 10} more" if len(ids) > 10 else "")
         raise UnknownClusterError(f"There is no cluster {key!r:.50}; there are {few or 'none'}.")
     return ids[key]

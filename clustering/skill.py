@@ -9,7 +9,7 @@ from clustering.assignment import TRIES, Assignment, Current, FitGoneError, assi
 from shared import backbone
 from shared.contract import Answer, Deadline, Json, RecordError, Reply, answer_call
 from shared.embedding import Query, embed_record
-from shared.features import DEFAULT_COLLECTION, FeatureStore, StoreBusy, collection_of
+from shared.features import DEFAULT_COLLECTION, FeatureStore, StoreBusy, collection_of, usable_collection
 from shared.fits import NOISE, FitStore
 from shared.settings import Settings
 
@@ -49,8 +49,8 @@ def _group(
 ) -> Answer:
     """The group of one record's image: `label`, `cluster`, and what explains them. Raises RecordError, StoreBusy."""
     said = record.get("collection")
-    if said is not None and not isinstance(said, str):
-        raise RecordError(f"'collection' takes a text, not {said!r:.50}.")
+    if said is not None and not (isinstance(said, str) and usable_collection(said)):
+        raise RecordError(f"'collection' takes the name of a collection, not {said!r:.50}.")
     query = embed_record(record, settings, deadline)
     deadline.check()
     collection = said or default or (collection_of(query.path) if query.path else DEFAULT_COLLECTION)

@@ -14,7 +14,7 @@ from shared.features import FeatureStore
 from shared.fits import NOISE
 
 LONGEST = 1_500_000
-"""Bytes of a state as the Cosmos DB SDK sends it, up to six for a letter beyond ASCII. Documents may have 2 MB."""
+"""Bytes of the labels as the Cosmos DB SDK sends it, up to six for a letter beyond ASCII. Documents may have 2 MB."""
 
 
 class StateTooLongError(ValueError):
@@ -30,6 +30,8 @@ class State:
         next_id: The id that the next new cluster gets. Ids are never used twice.
         labels: The words of each cluster that has any.
         merged: Clusters that people merged into others: `{id: id of the other}`, never in a chain or a circle.
+        remembered: Clusters that the fit in force does not have, but that people named or merged: `{id: the fit that
+            each was last in}`. That fit is kept, so that a later one can find the cluster again.
         begun: When each fit that may have left something in the store was begun or replaced, that in force included.
     """
 
@@ -37,6 +39,7 @@ class State:
     next_id: int = 0
     labels: Mapping[int, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
     merged: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({}))
+    remembered: Mapping[int, str] = field(default_factory=lambda: MappingProxyType({}))
     begun: Mapping[str, datetime] = field(default_factory=lambda: MappingProxyType({}))
 
     def shown(self, cluster: int) -> int:
@@ -82,10 +85,12 @@ def _to_text(state: State) -> str:
         "nextId": state.next_id,
         "labels": {str(cluster): list(words) for cluster, words in state.labels.items()},
         "merged": {str(cluster): other for cluster, other in state.merged.items()},
+        "remembered": {str(cluster): fit for cluster, fit in state.remembered.items()},
         "begun": {fit: moment.isoformat() for fit, moment in state.begun.items()},
     }
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
-    if len(json.dumps(text)) > LONGEST:
+    # Only what people wrote is limited, and leaves room for the rest: a fit must not fail for the want of it.
+    if len(json.dumps(json.dumps([content["labels"], content["merged"]], ensure_ascii=False))) > LONGEST:
         raise StateTooLongError("These are more labels than a collection can keep: some 250,000 letters at least.")
     return text
 
@@ -97,5 +102,6 @@ def _from_text(text: str) -> State:
         next_id=content["nextId"],
         labels={int(cluster): tuple(words) for cluster, words in content["labels"].items()},
         merged={int(cluster): other for cluster, other in content["merged"].items()},
+        remembered={int(cluster): fit for cluster, fit in content["remembered"].items()},
         begun={fit: datetime.fromisoformat(moment) for fit, moment in content["begun"].items()},
     )

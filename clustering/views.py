@@ -5,8 +5,8 @@ import re
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
+from clustering.answers import answered, in_force
 from clustering.assignment import Current, FitGoneError
-from clustering.calls import answered, in_force
 from clustering.jobs import to_wire
 from clustering.reporting.groups import Group, groups, samples
 from clustering.reporting.pictures import from_storage, read_pictures, sheet

@@ -26,6 +26,11 @@ def collection_of(path: str) -> str:
     return folder if slash and folder else DEFAULT_COLLECTION
 
 
+def usable_collection(name: str) -> bool:
+    """Whether a collection can be called so: at most 1,024 characters, as a blob's path, and no half of one."""
+    return len(name) <= 1024 and not any("\ud800" <= character <= "\udfff" for character in name)
+
+
 class StoreBusy(Exception):  # noqa: N818 - a state that passes, not a mistake
     """The store is throttled or out of reach. Nothing was lost; try again after `retry_after` seconds."""
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from shared.contract import Json
+from shared.features import usable_collection
 
 MAX_TOP = 1000
 """The most look-alikes in an answer, so that a record's answer stays small beside its image."""
@@ -37,17 +38,17 @@ def read_options(given: Mapping[str, Json], default: Options) -> Options:
         OptionError: A value cannot be used.
     """
     return Options(
-        collection=_text(given, "collection", default.collection),
+        collection=_name(given, "collection", default.collection),
         top=_whole(given, "top", default.top),
         min_score=_score(given, "minScore", default.min_score),
         include_self=_flag(given, "includeSelf", default.include_self),
     )
 
 
-def _text(given: Mapping[str, Json], name: str, default: str | None) -> str | None:
+def _name(given: Mapping[str, Json], name: str, default: str | None) -> str | None:
     value = given.get(name)
-    if value is not None and not isinstance(value, str):
-        raise OptionError(f"{name!r} takes a text, not {value!r:.50}.")
+    if value is not None and not (isinstance(value, str) and usable_collection(value)):
+        raise OptionError(f"{name!r} takes the name of a collection, not {value!r:.50}.")
     return value or default
 
 

@@ -113,9 +113,24 @@ def test_a_fit_is_cancelled_or_was_done_before(http: httpx.Client, fitted: dict[
     assert (http.get(CLUSTERS).json()["fit"] == in_force) is cancelled
 
 
+@pytest.mark.parametrize(
+    ("escaped", "name"), [("gr%C3%BCn%20%26%20blau", "grün & blau"), ("a%2Fb", "a%2Fb"), ("..%2F..", "..%2F..")]
+)
+def test_the_name_of_a_collection_may_hold_anything(http: httpx.Client, escaped: str, name: str) -> None:
+    where = f"/api/collections/{escaped}/clusters"
+    refused = http.post(where)
+    assert (refused.status_code, repr(name) in refused.json()["error"]) == (404, True)
+    # What it says to call leads to the same collection.
+    before = http.get(where).json()["error"]
+    link = before.partition("POST ")[2].removesuffix(".")
+    assert http.post(link).json() == refused.json()
+
+
 def test_mistakes_are_no_failures_of_the_app(http: httpx.Client, fitted: dict[str, Any]) -> None:
     for reply, status in (
         (http.post(CLUSTERS, json={"eps": "half"}), 400),
+        (http.post(CLUSTERS, params={"eps": "9"}), 400),
+        (http.post(CLUSTERS, params={"epsilon": "0.4", "code": "a key"}), 400),
         (http.post(CLUSTERS, content=b"eps=1"), 400),
         (http.post("/api/collections/nothing/clusters"), 404),
         (http.get("/api/collections/nothing/clusters"), 404),

@@ -10,13 +10,14 @@ import numpy as np
 from tqdm import tqdm
 
 from clustering.assignment import TRIES, Assignment, Current, FitGoneError, assign, current
-from clustering.commands.terminal import aligned, printable, progress_bar
-from clustering.fits import Fit, read_parameters
+from clustering.commands.terminal import aligned, printable, progress_bar, told
+from clustering.fits import read_parameters
 from clustering.fitting import curve
-from clustering.fitting.fit import run_fit
+from clustering.fitting.fit import NothingToFitError, run_fit
 from clustering.fitting.sampling import load
 from clustering.reporting.groups import groups
-from clustering.reporting.plot import text_curve
+from clustering.reporting.markup import plural
+from clustering.reporting.plot import ADVICE, text_curve
 from clustering.views import list_clusters
 from shared import backbone
 from shared.contract import Json
@@ -28,6 +29,9 @@ from shared.settings import Settings
 
 SHOWN = 50
 """Clusters that are printed for people; --json has all."""
+
+NAMED = 10
+"""Collections that are named to who asked for one that is not there."""
 
 type Options = argparse.Namespace
 
@@ -66,7 +70,10 @@ def fit(options: Options, tools: Tools) -> Outcome:
         }
     )
     with progress_bar() as progress:
-        run_fit(options.collection, parameters, tools.features, tools.fits, progress=progress)
+        try:
+            run_fit(options.collection, parameters, tools.features, tools.fits, progress=progress)
+        except NothingToFitError as error:
+            raise CommandError(f"{error}{_elsewhere(options.collection, tools)}") from error
     return show(options, tools)
 
 
@@ -77,8 +84,8 @@ def eps(options: Options, tools: Tools) -> Outcome:
         images = load(options.collection, parameters.max_images, tools.features, lambda done: progress("reading", done))
         if len(images.paths) < 2:
             raise CommandError(
-                f"The collection {printable(options.collection)} holds {len(images.paths)} images of the model "
-                f"{backbone.MODEL}; a curve takes two at least."
+                f"The collection {printable(options.collection)} holds {plural(len(images.paths), 'image')} of the "
+                f"model {backbone.MODEL}; a curve takes two at least.{_elsewhere(options.collection, tools)}"
             )
         distances = curve.k_distances(images.vectors, parameters.min_samples)
         rows = curve.sweep(
@@ -99,7 +106,10 @@ def eps(options: Options, tools: Tools) -> Outcome:
     table = [("eps", "clusters", "noise", "largest")]
     table += [(f"{row.eps:.3g}", str(row.clusters), str(row.noise), str(row.largest)) for row in rows]
     bend = "the curve has no clear knee" if knee is None else f"the curve bends at {knee:.3g}"
-    lines = [text_curve(content["curve"], k=parameters.min_samples, knee=knee), "", *aligned(table), "", bend]
+    lines = [text_curve(content["curve"], k=parameters.min_samples, knee=knee), "", *aligned(table), "", bend, ADVICE]
+    if parameters.min_samples > images.of:
+        said = f"min_samples is {parameters.min_samples}, but there are {plural(images.of, 'image')}"
+        lines.append(f"{said}: no cluster can be that large; give a smaller --min-samples")
     return Outcome(content, "\n".join(lines))
 
 
@@ -108,13 +118,14 @@ def show(options: Options, tools: Tools) -> Outcome:
     now = fit_in_force(options.collection, tools)
     found = groups(*now)
     content = json.loads(list_clusters(options.collection, tools.features).body)  # what scripts get by HTTP
-    lines = _summary(now.fit)
+    lines = _summary(now, tools)
     if found:
+        lines += ["", "largest first"]
         table = [("cluster", "images", "core samples", "spread", "labels")]
         for group in found[:SHOWN]:
             words = ", ".join(map(printable, group.words))
             table.append((str(group.id), str(group.size), str(group.cores), f"{group.spread:.2f}", words))
-        lines += ["", *aligned(table, texts=1)]
+        lines += aligned(table, texts=1)
     if len(found) > SHOWN:
         lines.append(f"and {len(found) - SHOWN} more: --json lists all")
     return Outcome(content, "\n".join(lines))
@@ -131,7 +142,7 @@ def assign_photos(options: Options, tools: Tools) -> Outcome:
         try:
             vectors[photo] = embed_bytes(_read(Path(photo), tools.settings), tools.settings).vector
         except (OSError, ImageError) as error:
-            failed[photo] = error.strerror or str(error) if isinstance(error, OSError) else str(error)
+            failed[photo] = told(error) if isinstance(error, OSError) else str(error)
     found: list[Assignment] = []
     if vectors:
         rows = np.stack(list(vectors.values()))
@@ -169,14 +180,32 @@ def again[T](collection: str, tools: Tools, work: Callable[[Current], T]) -> T:
     raise StoreBusy("The store does not hold the members of the fit: fit again.", 1)
 
 
-def _summary(fit: Fit) -> list[str]:
-    how = fit.parameters
+def _elsewhere(collection: str, tools: Tools) -> str:
+    """Of a collection without images: where it was looked for, and what there is."""
+    counts = tools.features.counts()
+    if counts.get(collection, {}).get(backbone.MODEL):
+        return ""
+    some = sorted(name for name, models in counts.items() if models.get(backbone.MODEL))
+    more = f" and {len(some) - NAMED} more" if len(some) > NAMED else ""
+    there = ", ".join(map(printable, some[:NAMED])) + more or "none"
+    if tools.settings.cosmos_endpoint:
+        return f" The store is that at COSMOS_ENDPOINT, {tools.settings.cosmos_endpoint}; collections there: {there}."
+    where = printable(str(tools.settings.data_dir))
+    return f" The store is in the folder {where} (--data names another one); collections there: {there}."
+
+
+def _summary(now: Current, tools: Tools) -> list[str]:
+    fit, how = now.fit, now.fit.parameters
+    merged = sum(cluster.id in now.state.merged for cluster in fit.clusters)
+    held = tools.features.counts().get(fit.collection, {}).get(fit.model, 0)
+    later = [] if held == fit.images else [f"images now: {held}; the fit is of {fit.images}, so fit again in time"]
     used = f"dbscan, eps {how.eps:g}" if how.algorithm == "dbscan" else "hdbscan"
     lines = [
         f"collection: {printable(fit.collection)}",
         f"fit: {fit.id}, {used}, min_samples {how.min_samples}, {fit.seconds:.1f} s",
         f"images: {fit.images}" + ("" if fit.learned_from >= fit.images else f" (learned from {fit.learned_from})"),
-        f"clusters: {len(fit.clusters)}",
+        *later,
+        f"clusters: {len(groups(*now))}" + (f" ({merged} merged by people)" if merged else ""),
         f"noise: {fit.noise}",
         f"silhouette: {'none' if fit.silhouette is None else f'{fit.silhouette:.2f}'}",
     ]

@@ -7,12 +7,18 @@ from pathlib import Path
 from clustering.commands.commands import CommandError, Options, Outcome, Tools, again, fit_in_force
 from clustering.commands.terminal import printable
 from clustering.labels import as_csv, dictionary, edit_labels, labelled_images, replace_labels
+from clustering.reporting.markup import plural
+from clustering.state import State
 from shared.contract import Json
 
 
 def label(options: Options, tools: Tools) -> Outcome:
     """Give words to a cluster, or take them away."""
-    return _edited({options.how: {str(options.cluster): options.words}}, [options.cluster], options, tools)
+    before = fit_in_force(options.collection, tools).state.words(options.cluster)
+    state = _edited({options.how: {str(options.cluster): options.words}}, options, tools)
+    absent = [word for word in options.words if word.strip() not in before] if options.how == "remove" else []
+    lines = [f"{printable(word)} was not among its labels" for word in absent]
+    return _outcome([options.cluster], state, options, lines, failed=bool(absent))
 
 
 def rename(options: Options, tools: Tools) -> Outcome:
@@ -21,29 +27,47 @@ def rename(options: Options, tools: Tools) -> Outcome:
     holders = [cluster for cluster, words in before.items() if options.old in words]
     if not holders:
         raise CommandError(f"No cluster is called {printable(options.old)}.")
-    return _edited({"rename": {options.old: options.new}}, holders, options, tools)
+    return _outcome(holders, _edited({"rename": {options.old: options.new}}, options, tools), options)
 
 
 def merge(options: Options, tools: Tools) -> Outcome:
     """Make two clusters one, from now on and after later fits."""
-    return _edited({"merge": {str(options.cluster): options.into}}, [options.into], options, tools)
+    state = _edited({"merge": {str(options.cluster): options.into}}, options, tools)
+    into = state.shown(options.cluster)
+    said = f"{options.cluster} is part of {into} from now on, whose labels are: {_words(into, state)}"
+    return Outcome(_content([into], state, options), f"{said}; `unmerge` undoes it")
+
+
+def unmerge(options: Options, tools: Tools) -> Outcome:
+    """Make a cluster stand for itself again."""
+    former = fit_in_force(options.collection, tools).state.shown(options.cluster)
+    state = _edited({"unmerge": [options.cluster]}, options, tools)
+    said = f"{options.cluster} stands for itself again, whose labels are: {_words(options.cluster, state)}"
+    said += f"; words that it gave {former} stay there"
+    return Outcome(_content([options.cluster, former], state, options), said)
 
 
 def export_labels(options: Options, tools: Tools) -> Outcome:
     """The labels as a dictionary, or the images with their labels."""
-    how = options.format or ("csv" if options.file.lower().endswith(".csv") else "json")
+    ending = Path(options.file).suffix.lower()
+    how = options.format or {".csv": "csv", ".json": "json"}.get("" if options.file == "-" else ending)
+    if how is None and options.file != "-":
+        raise CommandError(
+            f"{printable(options.file)} ends neither in .json nor in .csv: say which it is to be with --format."
+        )
     if how == "csv":
-        lines = again(options.collection, tools, lambda now: list(as_csv(labelled_images(now, tools.fits))))
-        text, count = "".join(lines), len(lines) - 1
+        lines = again(
+            options.collection, tools, lambda now: list(as_csv(labelled_images(now, tools.features, tools.fits)))
+        )
+        text, count, what = "".join(lines), len(lines) - 1, "image"
     else:
         words = dictionary(fit_in_force(options.collection, tools))
-        text, count = json.dumps(words, ensure_ascii=False, indent=2) + "\n", len(words)
-    what = "images" if how == "csv" else "clusters"
+        text, count, what = json.dumps(words, ensure_ascii=False, indent=2) + "\n", len(words), "cluster"
     if options.file == "-":
         sys.stdout.write(text)
         return Outcome(None, "")
     Path(options.file).write_text(text, encoding="utf-8", newline="")
-    return Outcome({"file": options.file, what: count}, f"{options.file}: {count} {what}")
+    return Outcome({"file": options.file, f"{what}s": count}, f"{printable(options.file)}: {plural(count, what)}")
 
 
 def import_labels(options: Options, tools: Tools) -> Outcome:
@@ -52,13 +76,36 @@ def import_labels(options: Options, tools: Tools) -> Outcome:
         given = json.loads(options.file.read_bytes())
     except (ValueError, RecursionError) as error:
         raise CommandError(f"{printable(str(options.file))} is not JSON.") from error
+    before = fit_in_force(options.collection, tools).state
     state = replace_labels(options.collection, given, tools.features, fit=None)
-    named = {cluster: list(words) for cluster, words in state.labels.items() if words}
-    return Outcome({"collection": options.collection, "labels": named}, f"{len(named)} clusters have labels")
+    lost = sorted(before.labels.keys() - state.labels.keys())
+    content = {
+        "collection": options.collection,
+        "labels": {cluster: list(words) for cluster, words in state.labels.items()},
+        "lost": lost,
+    }
+    text = f"{plural(len(state.labels), 'cluster')} {'has' if len(state.labels) == 1 else 'have'} labels"
+    return Outcome(content, f"{text}; {plural(len(lost), 'cluster')} lost theirs" if lost else text)
 
 
-def _edited(edit: Json, clusters: list[int], options: Options, tools: Tools) -> Outcome:
-    state = edit_labels(options.collection, edit, tools.features, fit=None)
-    now = {str(cluster): list(state.words(cluster)) for cluster in clusters}
-    lines = [f"{cluster}: {', '.join(map(printable, words)) or '(no labels)'}" for cluster, words in now.items()]
-    return Outcome({"collection": options.collection, "labels": now}, "\n".join(lines))
+def _edited(edit: Json, options: Options, tools: Tools) -> State:
+    fit_in_force(options.collection, tools)  # raises with the command that starts one
+    return edit_labels(options.collection, edit, tools.features, fit=None)
+
+
+def _outcome(
+    clusters: list[int], state: State, options: Options, more: list[str] | None = None, *, failed: bool = False
+) -> Outcome:
+    lines = [f"{cluster}: {_words(cluster, state)}" for cluster in clusters]
+    return Outcome(_content(clusters, state, options), "\n".join([*lines, *(more or [])]), failed)
+
+
+def _content(clusters: list[int], state: State, options: Options) -> Json:
+    return {
+        "collection": options.collection,
+        "labels": {str(cluster): list(state.words(cluster)) for cluster in clusters},
+    }
+
+
+def _words(cluster: int, state: State) -> str:
+    return ", ".join(map(printable, state.words(cluster))) or "(no labels)"

@@ -1,5 +1,6 @@
 """The command that writes the page of a fit, and a contact sheet of each cluster."""
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NoReturn
 
@@ -10,12 +11,23 @@ from clustering.assignment import Current
 from clustering.commands.commands import CommandError, Options, Outcome, Tools, fit_in_force
 from clustering.commands.terminal import printable
 from clustering.reporting.groups import groups, samples
-from clustering.reporting.pictures import Picture, from_folder, from_storage, read_pictures, sheet
-from clustering.reporting.report import report_html
+from clustering.reporting.markup import missing, plural
+from clustering.reporting.pictures import (
+    Picture,
+    Pictures,
+    ask_storage,
+    from_folder,
+    from_storage,
+    read_pictures,
+    sheet,
+)
+from clustering.reporting.report import other_pictures, report_page, report_samples
 from clustering.views import SHEET_PICTURES
 from shared.features import StoreBusy
 from shared.fits import NOISE
-from shared.settings import SettingsError
+from shared.settings import Settings
+
+GONE = "gone or broken"
 
 
 def report(options: Options, tools: Tools) -> Outcome:
@@ -23,40 +35,73 @@ def report(options: Options, tools: Tools) -> Outcome:
     now = fit_in_force(options.collection, tools)
     if options.images and not options.images.is_dir():
         raise CommandError(f"{printable(str(options.images))} is no folder.")
-    source = from_folder(options.images, tools.settings) if options.images else from_storage(tools.settings)
-    missing: dict[str, str] = {}
+    if not options.file.parent.is_dir():  # before all the pictures are read
+        raise CommandError(f"The folder {printable(str(options.file.parent))} does not exist.")
+    source = from_folder(options.images, tools.settings) if options.images else _storage(tools.settings)
     with tqdm(unit=" pictures", disable=None) as bar:
-        picture = _noting(source, missing, bar)
-        page = report_html(now, tools.features, tools.fits, picture)
-        options.file.write_text(page, encoding="utf-8")
-        sheets = _sheets(options.png, now, tools, picture) if options.png else 0
-    shown = len(groups(*now))
-    content = {"file": str(options.file), "clusters": shown, "sheets": sheets, "missing": missing}
-    lines = [f"{printable(str(options.file))}: {shown} clusters"]
-    lines += [f"{printable(str(options.png))}: {sheets} sheets"] if options.png else []
-    lines += [f"{len(missing)} pictures are missing: {next(iter(missing.values()))}"] if missing else []
-    return Outcome(content, "\n".join(lines), bool(missing))
+        picture = _counted(source, bar)
+        shown = report_samples(now, tools.fits, picture)
+        options.file.write_text(report_page(now, tools.features, shown), encoding="utf-8")
+        asked, lost = set(shown.paths), _missing(shown.missing, shown.pictures)
+        sheets = 0
+        if options.png and not shown.pictures.trouble:  # storage that cannot be asked is not asked again
+            sheets = _sheets(options.png, now, tools, picture, asked, lost)
+    clusters = len(groups(*now))
+    content = {"file": str(options.file), "clusters": clusters, "sheets": sheets, "missing": lost}
+    lines = [f"{printable(str(options.file))}: {plural(clusters, 'cluster')}"]
+    lines += [f"{printable(str(options.png))}: {plural(sheets, 'sheet')}"] if options.png else []
+    return Outcome(content, "\n".join([*lines, *_trouble(asked, lost, options)]), bool(lost))
 
 
-def _noting(picture: Picture, missing: dict[str, str], bar: "tqdm[NoReturn]") -> Picture:
-    """The same pictures; what is missing is noted, and the bar moves."""
+def _storage(settings: Settings) -> Picture:
+    """Pictures of the images container. Where it does not answer, each of them says so at once."""
+    try:
+        ask_storage(settings)
+    except StoreBusy as error:
+        trouble, after = str(error), error.retry_after
 
-    def noting(path: str) -> Image.Image | None:
-        try:
-            found = picture(path)
-        except (StoreBusy, SettingsError) as error:
-            missing[path] = str(error)
-            raise
-        if found is None:
-            missing[path] = "gone or broken"
+        def unreached(_path: str) -> Image.Image | None:
+            raise StoreBusy(trouble, after)
+
+        return unreached
+    return from_storage(settings)
+
+
+def _missing(paths: Iterable[str], pictures: Pictures) -> dict[str, str]:
+    """Why there is no picture of each of these."""
+    return {path: GONE if path in pictures.found else pictures.trouble for path in paths}
+
+
+def _trouble(asked: set[str], lost: Mapping[str, str], options: Options) -> list[str]:
+    """What is missing and what to do about it."""
+    if not lost:
+        return []
+    how_many = missing(len(lost), len(asked))
+    if trouble := next((why for why in lost.values() if why != GONE), ""):
+        return [f"{how_many}: {printable(trouble)}", printable(other_pictures(options.collection))]
+    lines = [f"{how_many}: {GONE}"]
+    if options.images and len(lost) == len(asked):
+        example = printable(str(options.images / min(lost)))
+        lines.append(f"The folder must contain the collection's folder: there is no image {example}")
+    return lines
+
+
+def _counted(picture: Picture, bar: "tqdm[NoReturn]") -> Picture:
+    """The same pictures; the bar moves."""
+
+    def counted(path: str) -> Image.Image | None:
+        found = picture(path)
         bar.update(1)
         return found
 
-    return noting
+    return counted
 
 
-def _sheets(folder: Path, now: Current, tools: Tools, picture: Picture) -> int:
-    """A contact sheet for each cluster, and one for noise; returns how many there are."""
+def _sheets(folder: Path, now: Current, tools: Tools, picture: Picture, asked: set[str], lost: dict[str, str]) -> int:
+    """A contact sheet for each cluster, and one for noise; returns how many there are.
+
+    Adds the images that it asked for to `asked`, and why there is no picture of one to `lost`.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     wanted = {f"cluster-{group.id}": [part.id for part in group.parts] for group in groups(*now)}
     if now.fit.noise:
@@ -64,9 +109,13 @@ def _sheets(folder: Path, now: Current, tools: Tools, picture: Picture) -> int:
     written = 0
     for name, clusters in wanted.items():
         members = samples(tools.fits, now.fit.id, clusters, SHEET_PICTURES)
-        found = read_pictures([member.path for member in members], picture).found
-        if found:
-            shown = [found.get(member.path) for member in members]
-            (folder / f"{name}.png").write_bytes(sheet(shown))
+        paths = [member.path for member in members]
+        pictures = read_pictures(paths, picture)
+        asked.update(paths)
+        lost |= _missing((path for path in paths if pictures.found.get(path) is None), pictures)
+        if pictures.found:
+            (folder / f"{name}.png").write_bytes(sheet([pictures.found.get(path) for path in paths]))
             written += 1
+        if pictures.trouble:
+            break
     return written

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from tqdm import tqdm
 
@@ -9,6 +10,25 @@ from tqdm import tqdm
 def printable(text: str) -> str:
     """Text that cannot steer a terminal: names and labels come from anywhere."""
     return text if text.isprintable() else ascii(text)
+
+
+def told(error: OSError) -> str:
+    """What is wrong with a file, as a sentence."""
+    file = Path(str(error.filename or ""))
+    match error:
+        case FileNotFoundError() if not file.parent.is_dir():
+            said = f"The folder {file.parent} does not exist."
+        case FileNotFoundError():
+            said = f"There is no file {file}."
+        case IsADirectoryError():
+            said = f"{file} is a folder, not a file."
+        case NotADirectoryError() | FileExistsError():
+            said = f"{file} cannot be used as a folder: a file is in its place."
+        case PermissionError():
+            said = f"{file} cannot be opened: this user has no right to it."
+        case _:
+            said = f"{file}: {error.strerror}." if error.filename and error.strerror else str(error)
+    return printable(said)
 
 
 def aligned(table: Sequence[Sequence[str]], *, texts: int = 0) -> list[str]:

@@ -16,6 +16,7 @@ from clustering.fitting.publishing import begin, discard, publish
 from clustering.fitting.sampling import Images, load
 from clustering.state import State, read_state
 from shared import backbone
+from shared.bulk import patiently
 from shared.features import FeatureStore, StoreBusy
 from shared.fits import NOISE, FitStore
 
@@ -82,11 +83,26 @@ def run_fit(
             knee=learned.knee if learned else None,
             sweep=learned.sweep if learned else (),
             changes=followed.changes._replace(gone=sorted(former - set(tally.sizes))) if state.fit else None,
-            warnings=learned.warnings if learned else ("No image is noise, so there is nothing to group.",),
+            warnings=[
+                *(learned.warnings if learned else ("No image is noise, so there is nothing to group.",)),
+                *_missed(state, former - tally.sizes.keys()),
+            ],
         )
-        keep_fit(result, features)
+        # All the work is done: a store that is busy just now is no reason to do it again.
+        patiently(lambda: keep_fit(result, features))
         progress(PUBLISHING, 0)
-        publish(fit, followed.next_id, plan.follows.id if plan.follows else state.fit, collection, features)
+        follows = plan.follows.id if plan.follows else state.fit
+        patiently(
+            lambda: publish(
+                fit,
+                tally.sizes.keys(),
+                followed.next_id,
+                follows=follows,
+                former=former,
+                collection=collection,
+                features=features,
+            )
+        )
     except Exception:
         with suppress(StoreBusy):  # a later fit finds it in the state
             discard(fit, collection, features, fits)
@@ -109,25 +125,45 @@ def _plan(collection: str, parameters: Parameters, features: FeatureStore, fits:
             "fit it without noiseOnly first."
         )
     kept = keep(before, features, fits, lambda done: progress("reading the clusters in force", done))
-    noise = load_noise(collection, limit, kept, features, lambda done: progress("reading the noise", done))
+    noise = load_noise(before, limit, kept, features, lambda done: progress("reading the noise", done))
     return _Plan(noise, before, kept)
 
 
 def _followed(state: State, plan: _Plan, learned: Learned | None, fits: FitStore) -> tuple[Followed, frozenset[int]]:
     """The ids of the groups, what became of the clusters in force, and which those are."""
     labels = learned.groups.labels if learned else np.empty(0, np.int64)
+    paths = plan.images.paths
+    etags = dict(zip(paths, plan.images.etags, strict=True))
+    # Clusters that people care for and that the fit in force has lost.
+    remembered = {
+        member.path: cluster
+        for cluster, fit in state.remembered.items()
+        for member in members_of(fit, fits, cluster)
+        if etags.get(member.path) == member.etag
+    }
     if plan.follows:
-        followed = follow({}, plan.images.paths, labels, state.next_id)
+        followed = follow({}, paths, labels, state.next_id, remembered=remembered)
         return followed, frozenset(cluster.id for cluster in plan.follows.clusters)
-    learned_from = frozenset(plan.images.paths)
     before: dict[str, int] = {}
     former: set[int] = set()  # more than in `before`, of which a sample may have nothing
     for member in members_of(state.fit, fits) if state.fit else ():
         if member.cluster != NOISE:
             former.add(member.cluster)
-            if member.path in learned_from:
+            if etags.get(member.path) == member.etag:
                 before[member.path] = member.cluster
-    return follow(before, plan.images.paths, labels, state.next_id), frozenset(former)
+    return follow(before, paths, labels, state.next_id, remembered=remembered), frozenset(former)
+
+
+def _missed(state: State, gone: frozenset[int]) -> list[str]:
+    """What people should know of clusters with labels that a fit has not found again."""
+    named = [f"{cluster} ({', '.join(state.labels[cluster])})" for cluster in sorted(gone & state.labels.keys())]
+    if not named:
+        return []
+    more = f" and {len(named) - 10} more" if len(named) > 10 else ""
+    return [
+        f"Not found again: {', '.join(named[:10])}{more}. Their labels are kept, and come back with a fit that finds "
+        "their images together."
+    ]
 
 
 def _write(

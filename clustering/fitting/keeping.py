@@ -37,12 +37,10 @@ def keep(fit: Fit, features: FeatureStore, fits: FitStore, progress: Callable[[f
     return Kept(members, Cores(vectors[: found.size], found, np.array([reach[cluster] for cluster in clusters])))
 
 
-def load_noise(
-    collection: str, limit: int, kept: Kept, features: FeatureStore, progress: Callable[[float], object]
-) -> Images:
-    """The images of a collection that belong to no cluster, at most `limit`. Raises StoreBusy."""
-    sampler = Sampler(limit)
-    for block in scan(collection, features, progress):
+def load_noise(fit: Fit, limit: int, kept: Kept, features: FeatureStore, progress: Callable[[float], object]) -> Images:
+    """The images of a fit's collection that belong to no cluster, at most `limit`. Raises StoreBusy."""
+    sampler = Sampler(limit, salt=fit.id)  # each round draws other ones, or it would find nothing that the last did not
+    for block in scan(fit.collection, features, progress):
         new = [feature for feature in block if still(kept.members, feature) is None]
         for feature, cluster in zip(new, kept.cores.clusters_of(stacked(new)).tolist(), strict=True):
             if cluster == NOISE:

@@ -62,10 +62,10 @@ class Tally:
             yield member
 
 
-def members_of(fit: str, fits: FitStore) -> Iterator[Member]:
-    """All members of a fit, read block by block. Raises StoreBusy."""
+def members_of(fit: str, fits: FitStore, cluster: int | None = None) -> Iterator[Member]:
+    """All members of a fit, or of one of its clusters, read block by block. Raises StoreBusy."""
     after = ""
-    while block := fits.members(fit, after=after, limit=BLOCK):
+    while block := fits.members(fit, cluster=cluster, after=after, limit=BLOCK):
         yield from block
         after = block[-1].path
 

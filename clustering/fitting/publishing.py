@@ -5,12 +5,12 @@ is dropped is first condemned there: after that nobody can publish it, not even 
 """
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from clustering.fits import forget_fit
-from clustering.state import State, change_state
+from clustering.state import State, change_state, read_state
 from shared.features import FeatureStore
 from shared.fits import FitStore
 
@@ -39,13 +39,24 @@ def begin(collection: str, features: FeatureStore, fits: FitStore) -> tuple[str,
     return fit, change_state(collection, features, lambda state: replace(state, begun={**state.begun, fit: now}))
 
 
-def publish(fit: str, next_id: int, follows: str | None, collection: str, features: FeatureStore) -> None:
+def publish(
+    fit: str,
+    clusters: Collection[int],
+    next_id: int,
+    *,
+    follows: str | None,
+    former: Collection[int],
+    collection: str,
+    features: FeatureStore,
+) -> None:
     """Put a fit in force, all of which is written.
 
     Args:
         fit: Its id, by `begin`.
+        clusters: The clusters that it has.
         next_id: The first cluster id that was never used.
         follows: The fit whose clusters it took over; that must still be in force.
+        former: The clusters of that one.
         collection: Where.
         features: Where the state is.
 
@@ -64,8 +75,11 @@ def publish(fit: str, next_id: int, follows: str | None, collection: str, featur
         if state.begun.get(fit, _CONDEMNED) == _CONDEMNED:
             raise FitSupersededError("The fit took longer than an hour, and a later one has dropped it.")
         # Those who read the fit that is replaced have an hour from now to be done.
-        begun = state.begun if state.fit is None else {**state.begun, state.fit: datetime.now(UTC)}
-        return replace(state, fit=fit, next_id=next_id, begun=begun)
+        begun = state.begun if follows is None else {**state.begun, follows: datetime.now(UTC)}
+        last_in = {**state.remembered, **(dict.fromkeys(former, follows) if follows else {})}
+        cared_for = {*state.labels, *state.merged, *state.merged.values()}
+        missing = {cluster: fit for cluster, fit in last_in.items() if cluster in cared_for and cluster not in clusters}
+        return replace(state, fit=fit, next_id=next_id, remembered=missing, begun=begun)
 
     change_state(collection, features, change)
 
@@ -73,11 +87,16 @@ def publish(fit: str, next_id: int, follows: str | None, collection: str, featur
 def discard(fit: str, collection: str, features: FeatureStore, fits: FitStore) -> None:
     """Drop what was written of a fit, unless it is in force after all. Raises StoreBusy."""
     _drop(lambda one, _begun: one == fit, collection, features, fits)
+    state = read_state(collection, features)
+    if fit not in {state.fit, *state.begun}:  # a later fit has dropped it, but it went on writing
+        fits.drop(fit)
+        forget_fit(fit, features)
 
 
 def _drop(chosen: Callable[[str, datetime], bool], collection: str, features: FeatureStore, fits: FitStore) -> None:
     def condemn(state: State) -> State:
-        doomed = [fit for fit, begun in state.begun.items() if fit != state.fit and chosen(fit, begun)]
+        needed = {state.fit, *state.remembered.values()}
+        doomed = [fit for fit, begun in state.begun.items() if fit not in needed and chosen(fit, begun)]
         return replace(state, begun={**state.begun, **dict.fromkeys(doomed, _CONDEMNED)}) if doomed else state
 
     # Those that another process condemned and could not drop are among them.

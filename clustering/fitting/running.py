@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from clustering import jobs
 from clustering.fits import PUBLISHING, ParameterError, read_parameters
@@ -16,11 +16,15 @@ from clustering.fitting.fit import NothingToFitError, run_fit
 from clustering.fitting.publishing import FitSupersededError
 from clustering.jobs import Job, JobGoneError
 from clustering.state import StateTooLongError
+from shared.bulk import patiently
 from shared.features import FeatureStore, StoreBusy
 from shared.fits import FitStore
 from shared.settings import SettingsError
 
 BEAT_SECONDS = 2.0
+
+ALIVE = timedelta(seconds=6)
+"""A run that was heard of so recently is not taken over."""
 
 MOST_SECONDS = 25 * 60.0
 """How long a fit may take: it ends before the host would kill it (functionTimeout in host.json), with a reason."""
@@ -35,13 +39,19 @@ class _TooLongError(Exception):
     pass
 
 
-def run(message: bytes, features: FeatureStore, fits: FitStore) -> None:
+def run(message: bytes, features: FeatureStore, fits: FitStore, *, last: bool = False) -> None:
     """Do what a message of `jobs.message_of` asks for, unless that is done, cancelled or replaced already.
 
     What goes wrong is in the job's status.
 
+    Args:
+        message: What `jobs.message_of` gave.
+        features: Where the images are, and the status.
+        fits: Where the fit goes.
+        last: Whether the message will not come again.
+
     Raises:
-        StoreBusy: A store did not answer. The job is queued again: the message is to come again.
+        StoreBusy: A store did not answer, or the job seems to be run already. The message is to come again.
     """
     try:
         content = json.loads(message)
@@ -52,12 +62,16 @@ def run(message: bytes, features: FeatureStore, fits: FitStore) -> None:
     token = secrets.token_hex(8)
     with suppress(JobGoneError):
         taken = jobs.change(collection, job, features, lambda now: _taken(now, token))
-        if taken.active:
-            _run(collection, taken, features, fits)
+        if taken.run == token:
+            _run(collection, taken, features, fits, last=last)
+        elif taken.active:
+            raise StoreBusy(f"The fit of {collection!r} is being run already.", round(ALIVE.total_seconds()))
 
 
 def _taken(job: Job, token: str) -> Job:
     now = datetime.now(UTC)
+    if job.run and job.state == "running" and now - job.updated < ALIVE:
+        return job
     if job.tries >= TRIES:
         error = (
             f"The fit was cut short {job.tries} times, most likely for want of memory: give a smaller maxImages, or a "
@@ -67,7 +81,7 @@ def _taken(job: Job, token: str) -> Job:
     return replace(job, state="running", phase=None, run=token, tries=job.tries + 1, error=None, updated=now)
 
 
-def _run(collection: str, job: Job, features: FeatureStore, fits: FitStore) -> None:
+def _run(collection: str, job: Job, features: FeatureStore, fits: FitStore, *, last: bool) -> None:
     watch = _Watch(collection, job, features)
     try:
         with watch:
@@ -77,7 +91,11 @@ def _run(collection: str, job: Job, features: FeatureStore, fits: FitStore) -> N
     except StoreBusy as error:
         busy = str(error)
         with suppress(StoreBusy, JobGoneError):
-            watch.tell(lambda now: replace(now, state="queued", phase=None, tries=now.tries - 1, error=busy))
+            watch.tell(
+                lambda now: replace(
+                    now, state="failed" if last else "queued", phase=None, tries=now.tries - 1, error=busy
+                )
+            )
         raise
     except (NothingToFitError, FitSupersededError, ParameterError, StateTooLongError, SettingsError) as error:
         _fail(watch, str(error))
@@ -91,7 +109,8 @@ def _run(collection: str, job: Job, features: FeatureStore, fits: FitStore) -> N
         log.exception("the fit of %s failed", collection)
         _fail(watch, "An internal error, which the app's log describes.")
     else:
-        watch.tell(lambda now: replace(now, state="done", fit=fit.id, phase=None, progress=1.0))
+        # The fit is in force: were this not to be told, it would be made once more.
+        patiently(lambda: watch.tell(lambda now: replace(now, state="done", fit=fit.id, phase=None, progress=1.0)))
 
 
 def _fail(watch: "_Watch", why: str) -> None:

@@ -29,11 +29,11 @@ class Sampler:
     """Keeps the `limit` images whose paths have the lowest hashes, of any number that it is shown.
 
     So each image is as likely as any other, nothing is counted beforehand, and from fit to fit the sample changes only
-    as far as the collection does.
+    as far as the collection does; or with another `salt` altogether.
     """
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
+    def __init__(self, limit: int, salt: str = "") -> None:
+        self._limit, self._salt = limit, salt
         self._of = 0
         self._paths: list[str] = []
         self._etags: list[str] = []
@@ -44,7 +44,7 @@ class Sampler:
     def show(self, feature: Feature) -> None:
         """Keep an image, or not."""
         self._of += 1
-        rank = -_hash(feature.path)
+        rank = -_hash(self._salt + feature.path)
         row = len(self._paths)
         if row < self._limit:
             self._paths.append(feature.path)
@@ -84,5 +84,5 @@ def load(collection: str, limit: int, features: FeatureStore, progress: Callable
     return sampler.images()
 
 
-def _hash(path: str) -> int:
-    return int.from_bytes(hashlib.blake2b(path.encode("utf-8", "surrogatepass"), digest_size=8).digest())
+def _hash(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest())

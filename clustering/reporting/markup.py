@@ -18,5 +18,11 @@ def ids(clusters: Iterable[int]) -> str:
     return ", ".join(map(str, found[:LISTED])) + (f" and {len(found) - LISTED:,} more" if len(found) > LISTED else "")
 
 
+def missing(count: int, of: int) -> str:
+    """How many pictures are missing."""
+    every = ", all of them" if count == of > 1 else ""
+    return f"{plural(count, 'picture')} {'is' if count == 1 else 'are'} missing{every}"
+
+
 def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -6,12 +6,13 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from PIL import Image
 
-from shared.blob_client import BlobReplaced, BlobUnreadable
+from shared.blob_client import BlobReplaced, BlobUnreadable, images, told_plainly
 from shared.blobs import read_blob
 from shared.contract import Deadline
 from shared.features import StoreBusy
@@ -54,6 +55,12 @@ def from_storage(settings: Settings) -> Picture:
         return _small(blob.data, settings) if blob and blob.data else None
 
     return picture
+
+
+def ask_storage(settings: Settings) -> None:
+    """Whether the storage answers, asked once: pictures are asked for several times. Raises StoreBusy."""
+    with suppress(SettingsError, BlobUnreadable), told_plainly():  # of these, each picture tells
+        images(settings).get_container_properties(retry_total=0)
 
 
 def from_folder(folder: Path, settings: Settings) -> Picture:

@@ -11,6 +11,13 @@ APART = 16
 """Two labels that are nearer than this would overlap."""
 
 
+ADVICE = (
+    "A good eps is often below the knee, where the curve turns up. In the table, look for a range where the number of "
+    "clusters hardly changes, and step back when the largest cluster jumps."
+)
+"""How to choose eps by the curve and the sweep."""
+
+
 def svg_curve(curve: Sequence[float], *, k: int, eps: float | None, knee: float | None) -> str:
     """The curve as an SVG element, with lines at eps and at the knee. Colours come from the page's style.
 
@@ -85,12 +92,9 @@ def _mark(name: str, label: str, y: float, y_label: float) -> str:
 
 
 def _to_the(k: int) -> str:
-    """What the curve shows: of the k nearest images, the first is the image itself."""
-    if k <= 2:
-        return "cosine distance to the nearest other image" if k == 2 else "cosine distance to the image itself"
-    other = k - 1
-    ending = "th" if other % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(other % 10, "th")
-    return f"cosine distance to the {other}{ending} nearest image"
+    """What the curve shows, counted as `min_samples` is."""
+    ending = "th" if k % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(k % 10, "th")
+    return f"cosine distance to the {k}{ending} nearest, itself the first"
 
 
 def _step(top: float) -> float:

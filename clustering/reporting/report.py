@@ -4,16 +4,18 @@ The page is one file that loads nothing and runs nothing. Names and labels come 
 through `markup.text`, and the page's own policy forbids scripts besides.
 """
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
 from clustering.assignment import Current
 from clustering.fits import Changes, Fit, SweepRow
 from clustering.fitting.curve import SWEPT
+from clustering.jobs import status_path
 from clustering.reporting.groups import Group, groups
-from clustering.reporting.markup import LISTED, ids, plural, text
+from clustering.reporting.markup import LISTED, ids, missing, plural, text
 from clustering.reporting.pictures import Picture
-from clustering.reporting.plot import svg_curve
+from clustering.reporting.plot import ADVICE, svg_curve
 from clustering.reporting.report_clusters import SHOWN, Samples, clusters_html, find_samples, noise_html
 from shared.contract import Deadline
 from shared.features import FeatureStore
@@ -43,13 +45,23 @@ def report_html(
     Raises:
         StoreBusy: A store did not answer.
     """
+    return report_page(current, features, report_samples(current, fits, picture, deadline))
+
+
+def report_samples(current: Current, fits: FitStore, picture: Picture, deadline: Deadline | None = None) -> Samples:
+    """What the page has pictures of, and these. Arguments and errors are those of `report_html`."""
+    return find_samples(groups(*current)[:SHOWN], current.fit, fits, picture, deadline)
+
+
+def report_page(current: Current, features: FeatureStore, shown: Samples) -> str:
+    """The page with these pictures. Raises StoreBusy."""
     fit = current.fit
-    found = groups(current.state, fit)
-    shown = find_samples(found[:SHOWN], fit, fits, picture, deadline)
+    found = groups(*current)
     now = features.counts().get(fit.collection, {}).get(fit.model, 0)
     body = [
         f"<h1>Clusters of <bdi>{text(fit.collection)}</bdi></h1>",
         f'<p class="soft">Fitted on {fit.started:%d %B %Y at %H:%M} UTC in {_duration(fit.seconds)}</p>',
+        _naming(fit.collection, found),
         _figures(fit, found),
         _warnings(fit, shown, now),
         f"<p>{_quality(fit)}</p>",
@@ -65,6 +77,30 @@ def report_html(
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>Clusters of {text(fit.collection)}</title><style>{STYLE}</style></head>\n"
         f"<body><main>\n{'\n'.join(part for part in body if part)}\n</main></body></html>\n"
+    )
+
+
+def page_path(collection: str) -> str:
+    """Where the running app shows the page, below the host's name."""
+    return status_path(collection).removesuffix("fit") + "report"
+
+
+def other_pictures(collection: str) -> str:
+    """What to do when the storage gives no pictures."""
+    return (
+        "`python -m clustering report` takes them from a folder with `--images FOLDER`; the running app shows the page "
+        f"at {page_path(collection)}."
+    )
+
+
+def _naming(collection: str, found: Sequence[Group]) -> str:
+    if not found:
+        return ""
+    cluster, path = found[0].id, status_path(collection).removesuffix("fit") + "labels"
+    command = f"python -m clustering label {shlex.quote(collection)} {cluster} WORD …"
+    return (
+        f'<p class="soft">To name a cluster: <code>{text(command)}</code>, or PATCH <code>{text(path)}</code> with '
+        f"<code>{text(f'{{"set": {{"{cluster}": ["WORD"]}}}}')}</code>.</p>"
     )
 
 
@@ -97,7 +133,8 @@ def _warnings(fit: Fit, shown: Samples, now: int) -> str:
             "New images are assigned to these clusters; only another fit finds new ones."
         )
     if shown.pictures.trouble:
-        said.append(f"Pictures are missing: {shown.pictures.trouble}")
+        how_many = missing(len(shown.missing), len(shown.paths))
+        said.append(f"{how_many}: {shown.pictures.trouble} {other_pictures(fit.collection)}")
     elif shown.unread:
         said.append("Pictures are missing: the time for this page was over before all of them were read.")
     items = "".join(f"<li>{text(warning)}</li>" for warning in said)
@@ -151,7 +188,7 @@ def _eps(fit: Fit) -> str:
             f'<th scope="col">Noise</th><th scope="col">Largest</th></tr></thead><tbody>{rows}</tbody></table></div>'
         )
     of = '<p class="soft">Of the images that were noise before.</p>' if fit.parameters.noise_only else ""
-    return f'<h2>Choosing eps</h2>{of}<div class="two">{"".join(parts)}</div>' if parts else ""
+    return f'<h2>Choosing eps</h2><p>{ADVICE}</p>{of}<div class="two">{"".join(parts)}</div>' if parts else ""
 
 
 def _sweep_row(row: SweepRow, eps: float | None) -> str:

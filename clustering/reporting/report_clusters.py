@@ -26,11 +26,20 @@ class Samples(NamedTuple):
     pictures: Pictures
 
     @property
+    def paths(self) -> list[str]:
+        """The images that there should be pictures of."""
+        return list(dict.fromkeys(member.path for some in self.members.values() for member in some))
+
+    @property
+    def missing(self) -> list[str]:
+        """Those of them that there is no picture of."""
+        return [path for path in self.paths if self.pictures.found.get(path) is None]
+
+    @property
     def unread(self) -> bool:
         """Whether the time was over before all was read."""
-        listed = (member for some in self.members.values() for member in some)
         # Noise is the last to be listed.
-        return NOISE not in self.members or any(member.path not in self.pictures.found for member in listed)
+        return NOISE not in self.members or any(path not in self.pictures.found for path in self.paths)
 
 
 def find_samples(
@@ -43,8 +52,8 @@ def find_samples(
         if deadline and not deadline.remaining():
             break
         members[cluster] = samples(fits, fit.id, parts, count)
-    paths = [member.path for some in members.values() for member in some]
-    return Samples(members, read_pictures(paths, picture, deadline))
+    shown = Samples(members, Pictures({}, ""))
+    return shown._replace(pictures=read_pictures(shown.paths, picture, deadline))
 
 
 def clusters_html(found: Sequence[Group], shown: Samples) -> str:
@@ -72,7 +81,7 @@ def _cluster(group: Group, shown: Samples) -> str:
         f'<section class="cluster card"><header><h3>{name}</h3><span class="soft">'
         f"{f'cluster {group.id} · ' if words else 'no name yet · '}{plural(group.size, 'image')} · "
         f"{plural(group.cores, 'core sample')} · spread {spread}{merged}</span></header>"
-        f"{_pictures(group.id, shown)}</section>"
+        f"{_pictures(group.id, group.size, shown)}</section>"
     )
 
 
@@ -80,16 +89,19 @@ def noise_html(fit: Fit, shown: Samples) -> str:
     if not fit.noise:
         return ""
     said = f"{plural(fit.noise, 'image')} near no cluster: not wrong, only unlike the others, or too few of a kind."
-    return f'<h2>Noise</h2><section class="card"><p class="soft">{said}</p>{_pictures(NOISE, shown)}</section>'
+    return (
+        f'<h2>Noise</h2><section class="card"><p class="soft">{said}</p>{_pictures(NOISE, fit.noise, shown)}</section>'
+    )
 
 
-def _pictures(cluster: int, shown: Samples) -> str:
+def _pictures(cluster: int, size: int, shown: Samples) -> str:
     if cluster not in shown.members:
         return '<p class="soft">Its pictures were not reached in time.</p>'
     if not shown.members[cluster]:
         return '<p class="soft">Its images cannot be listed any more: a newer fit took over meanwhile.</p>'
-    items = "".join(_picture(member, shown.pictures) for member in shown.members[cluster])
-    return f'<ul class="pictures">{items}</ul>'
+    some = shown.members[cluster]
+    items = "".join(_picture(member, shown.pictures) for member in some)
+    return f'<ul class="pictures">{items}</ul><p class="soft">{len(some)} of {plural(size, "image")}</p>'
 
 
 def _picture(member: Member, pictures: Pictures) -> str:

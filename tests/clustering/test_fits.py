@@ -35,10 +35,8 @@ def test_what_is_not_said_has_its_default() -> None:
 
 
 def test_parameters_may_be_numbers_or_text() -> None:
-    given_ = {"algorithm": "hdbscan", "eps": "0.25", "minSamples": "5", "maxImages": 1e3, "noiseOnly": True}
-    assert read_parameters(given_) == Parameters(
-        algorithm="hdbscan", eps=0.25, min_samples=5, max_images=1000, noise_only=True
-    )
+    given_ = {"eps": "0.25", "minSamples": "5", "maxImages": 1e3, "noiseOnly": True}
+    assert read_parameters(given_) == Parameters(eps=0.25, min_samples=5, max_images=1000, noise_only=True)
     assert read_parameters({"eps": 2, "minSamples": 1}) == Parameters(eps=2.0, min_samples=1)
     assert read_parameters({"minSamples": 1_000_000}).min_samples == 1_000_000
     assert read_parameters({"eps": 1e-300}).eps > 0

@@ -141,6 +141,18 @@ def test_a_cancelled_fit_ends_within_seconds_and_leaves_nothing(
     assert cancel("c", filled.features).state == "cancelled"
 
 
+def test_a_message_that_will_not_come_again_ends_the_job(filled: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    def throttled(*args: object, **options: object) -> None:
+        raise StoreBusy("The store is throttled.", 1)
+
+    monkeypatch.setattr(running, "run_fit", throttled)
+    job = start("c", CLOSE, filled.features)
+    for last, state in ((False, "queued"), (True, "failed")):
+        with pytest.raises(StoreBusy):
+            run(message(job), *filled, last=last)
+        assert (status(filled.features).state, status(filled.features).error) == (state, "The store is throttled.")
+
+
 def test_what_is_over_or_was_never_begun_cannot_be_cancelled(filled: Stores) -> None:
     with pytest.raises(JobOverError, match="There is no fit"):
         cancel("c", filled.features)
@@ -174,6 +186,9 @@ def test_of_two_that_run_the_same_job_the_later_one_goes_on(filled: Stores, monk
         assert earlier.began.wait(30)
         assert status(filled.features).state == "running"
         monkeypatch.setattr(running, "run_fit", later)
+        with pytest.raises(StoreBusy, match="being run already"):
+            run(message(job), *filled)
+        monkeypatch.setattr(running, "ALIVE", timedelta(0))
         second = pool.submit(run, message(job), *filled)  # as after the process was killed
         assert later.began.wait(30)
         first.result(30)
@@ -258,6 +273,7 @@ def test_a_job_that_is_killed_again_and_again_fails_with_a_reason(
         raise Killed
 
     monkeypatch.setattr(running, "run_fit", killed)
+    monkeypatch.setattr(running, "ALIVE", timedelta(0))
     job = start("c", CLOSE, filled.features)
     for _ in range(3):
         with pytest.raises(Killed):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clustering.assignment import Current, FitGoneError, current
+from clustering.assignment import Current, current
 from clustering.edits import MAX_WORDS, edited
 from clustering.labels import (
     LabelError,
@@ -18,14 +18,13 @@ from clustering.labels import (
     as_csv,
     dictionary,
     edit_labels,
-    labelled_images,
     replace_labels,
 )
 from clustering.state import State, read_state
 from shared.features import FeatureStore, StoreBusy
 from shared.fits import NOISE
 from tests.clustering.conftest import Stores
-from tests.clustering.small_fits import at, fit_of, member, named, on_one_store, publish
+from tests.clustering.small_fits import fit_of, member, named, on_one_store, publish
 
 TEN = fit_of("f", [member(f"c/{n}", n) for n in range(10)])
 NAMED = State(fit="f", next_id=10, labels={3: ("dog", "pet"), 7: ("cat", "pet")})
@@ -83,14 +82,30 @@ def test_merging_follows_what_was_merged_before() -> None:
 def test_a_merge_into_itself_or_in_a_circle_is_refused(circle: dict[str, int]) -> None:
     with pytest.raises(LabelError, match="into itself"):
         edit({"merge": circle})
-    with pytest.raises(LabelError, match="into itself"):
+    with pytest.raises(LabelError, match="into itself, not even by way of others"):
         edit({"merge": {"3": 7}}, MERGED)
+    with pytest.raises(LabelError, match=r"A cluster cannot be merged into itself\."):
+        edit({"merge": {"3": "3"}})
 
 
 def test_a_cluster_that_was_merged_away_is_not_there_any_more() -> None:
     for given_ in ({"set": {"7": ["x"]}}, {"merge": {"7": 5}}):
-        with pytest.raises(UnknownClusterError, match="There is no cluster '7'; there are 0, 1, 2, 3, 4, 5, 6, 8, 9"):
+        with pytest.raises(UnknownClusterError, match=r"There is no cluster 7 any more\. It was merged into 3\."):
             edit(given_, MERGED)
+    for given_ in ({"set": {"11": ["x"]}}, {"merge": {"3": 11}}, {"merge": {"5": "x"}}):
+        with pytest.raises(UnknownClusterError, match=r"there are 0, 1, 2, 3, 4, 5, 6, 8, 9\."):
+            edit(given_, MERGED)
+
+
+def test_an_unmerged_cluster_stands_for_itself_and_the_words_stay() -> None:
+    state = edit({"unmerge": [7]}, MERGED)
+    assert (state.merged, state.labels) == ({}, {3: ("dog",)})
+    assert edit({"unmerge": ["7"], "set": {"7": ["cat"]}, "merge": {"7": 5}}, MERGED).labels[5] == ("cat",)
+    chain = edit({"merge": {"7": 3, "3": 5}})
+    assert edit({"unmerge": [3]}, chain).merged == {7: 5}
+    for given_ in ([3], [7, 3], ["x"], [None], [True], [7.0]):
+        with pytest.raises(UnknownClusterError, match="is not merged into another one"):
+            edit({"unmerge": given_}, MERGED)
 
 
 def test_a_cluster_whose_images_are_all_merged_ones_can_be_named() -> None:
@@ -170,7 +185,8 @@ def test_a_hundred_words_of_two_hundred_characters_are_the_most() -> None:
         (None, "An edit is an object"),
         ([], "An edit is an object"),
         ("set", "An edit is an object"),
-        ({"unmerge": {"7": 3}}, "'unmerge' is no edit; there are set, add, remove, rename, merge"),
+        ({"split": {"7": 3}}, "'split' is no edit; there are set, add, remove, rename, merge, unmerge"),
+        ({"unmerge": {"7": 3}}, "'unmerge' takes a list"),
         ({"set": {"3": ["x"]}, "Set": {}}, "'Set' is no edit"),
         ({"set": ["dog"]}, "'set' takes an object"),
         ({"merge": 3}, "'merge' takes an object"),
@@ -254,7 +270,7 @@ def test_before_any_fit_there_is_nothing_to_name(stores: Stores) -> None:
 def test_labels_for_a_fit_that_was_replaced_are_refused(stores: Stores) -> None:
     named(stores.features, 4, "old")
     named(stores.features, 4, "new")
-    with pytest.raises(StaleFitError, match="fitted anew meanwhile; look at them again"):
+    with pytest.raises(StaleFitError, match="The fit old is not in force"):
         edit_labels("c", {"set": {"0": ["x"]}}, stores.features, fit="old")
     with pytest.raises(StaleFitError):
         replace_labels("c", {"0": ["x"]}, stores.features, fit="old")
@@ -335,22 +351,6 @@ def test_a_dictionary_of_another_shape_replaces_nothing(stores: Stores) -> None:
     with pytest.raises(UnknownClusterError):
         replace_labels("c", {"0": ["x"], "1": ["x"]}, stores.features, fit=None)
     assert read_state("c", stores.features) == before
-
-
-def test_every_image_comes_with_its_cluster_and_words(stores: Stores) -> None:
-    members = [member(f"c/{n:04}", n % 3 - 1, at(0) if n < 5 else None) for n in range(1005)]
-    publish(stores, members, fit_of("f", members), {0: ("zero", "null"), 1: ("one",)})
-    edit_labels("c", {"merge": {"1": 0}}, stores.features, fit=None)
-    rows = list(labelled_images(now(stores.features), stores.fits))
-    assert [path for path, _, _ in rows] == [member.path for member in members]
-    assert rows[:3] == [
-        ("c/0000", NOISE, ()),
-        ("c/0001", 0, ("zero", "null", "one")),
-        ("c/0002", 0, ("zero", "null", "one")),
-    ]
-    stores.fits.drop("f")
-    with pytest.raises(FitGoneError):
-        list(labelled_images(now(stores.features), stores.fits))
 
 
 def test_csv_reads_back_whatever_the_words_are() -> None:

@@ -164,7 +164,7 @@ def test_a_bad_record_fails_alone(waves: Stores) -> None:
         {"image": as_base64(b"no image"), "collection": "waves"},
     )
     assert good["data"]["cluster"] == 2
-    assert "'collection' takes a text, not 7" in number["errors"][0]["message"]
+    assert "'collection' takes the name of a collection, not 7" in number["errors"][0]["message"]
     for value in (number, none, text):
         assert value["data"] == {}
         assert len(value["errors"]) == 1

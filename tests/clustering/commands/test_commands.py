@@ -5,8 +5,10 @@ import hashlib
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
@@ -99,7 +101,9 @@ def test_the_options_reach_the_fit(run: Run) -> None:
 def test_eps_shows_the_curve_and_what_values_would_find_and_fits_nothing(run: Run) -> None:
     code, out, _ = run("eps")
     assert code == 0
-    assert "2nd nearest" in out
+    assert "3rd nearest, itself the first" in out
+    assert "step back when the largest cluster jumps" in out
+    assert "min_samples is 10, but there are 9 images" in run("eps", "--min-samples", "10")[1]
     assert "*" in out
     content = as_json(run("eps", "--min-samples", "2", "--json"))
     assert content["images"] == 9
@@ -125,6 +129,38 @@ def test_merged_clusters_are_one_from_then_on(fitted: Run) -> None:
     assert [(one["cluster"], one["size"]) for one in shown["clusters"]] == [(0, 8)]
     again = as_json(fitted("fit", "--eps", "0.01", "--json"))
     assert [(one["cluster"], one["label"]) for one in again["clusters"]] == [(0, ["dog"])]
+
+
+def test_after_a_merge_the_numbers_agree_and_it_can_be_undone(fitted: Run) -> None:
+    fitted("label", "1", "dog")
+    said = "1 is part of 0 from now on, whose labels are: dog; `unmerge` undoes it\n"
+    assert fitted("merge", "1", "0")[1] == said
+    assert "clusters: 1 (1 merged by people)\n" in fitted("show")[1]
+    assert "It was merged into 0." in fitted("label", "1", "x")[2]
+    assert "there are 0." in fitted("label", "5", "x")[2]
+    assert fitted("unmerge", "1")[1].startswith("1 stands for itself again")
+    assert "clusters: 2\n" in fitted("show")[1]
+    assert labels(fitted) == {"0": ["dog"], "1": []}
+
+
+def test_a_word_that_is_not_there_cannot_be_removed(fitted: Run) -> None:
+    fitted("label", "0", "dog", "pet")
+    code, out, _ = fitted("label", "0", "dog", "cat", "--remove")
+    assert (code, out) == (1, "0: pet\ncat was not among its labels\n")
+
+
+def test_an_import_says_how_many_clusters_lost_their_labels(fitted: Run, tmp_path: Path) -> None:
+    fitted("label", "1", "dog")
+    (tmp_path / "labels.json").write_text('{"0": ["cat"]}')
+    said = fitted("import", str(tmp_path / "labels.json"))[1]
+    assert said == "1 cluster has labels; 1 cluster lost theirs\n"
+
+
+def test_show_says_how_many_images_there_are_now(fitted: Run, data: Path) -> None:
+    assert "images now" not in fitted("show")[1]
+    with closing(SqliteFeatureStore(data / "features.sqlite")) as store:
+        store.upsert(feature("c/late", at(3), model=backbone.MODEL))
+    assert "images: 9\nimages now: 10;" in fitted("show")[1]
 
 
 def test_labels_go_out_to_files_and_come_back(fitted: Run, tmp_path: Path) -> None:
@@ -158,20 +194,25 @@ def test_names_cannot_steer_the_terminal(data: Path, fitted: Run, capsys: pytest
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["fit", "--eps", "0"], "'eps' takes"),
-        (["fit", "--eps", "nan"], "'eps' takes"),
-        (["fit", "--eps", "2.5"], "'eps' takes"),
-        (["fit", "--min-samples", "0"], "'minSamples' takes"),
-        (["fit", "--min-samples", "1", "--algorithm", "hdbscan"], "'minSamples' takes"),
-        (["eps", "--min-samples", "0"], "'minSamples' takes"),
+        (["fit", "--eps", "0"], " --eps takes"),
+        (["fit", "--eps", "nan"], " --eps takes"),
+        (["fit", "--eps", "2.5"], " --eps takes"),
+        (["fit", "--eps", "0.3", "--algorithm", "hdbscan"], " --eps is for dbscan"),
+        (["fit", "--min-samples", "0"], " --min-samples takes"),
+        (["fit", "--min-samples", "1", "--algorithm", "hdbscan"], " --min-samples takes"),
+        (["fit", "--max-images", "1"], " --max-images takes a whole number from 100 to"),
+        (["eps", "--min-samples", "0"], " --min-samples takes"),
         (["label", "7", "dog"], "no cluster '7'"),
         (["label", "0", " "], "empty"),
         (["rename", "cat", "dog"], "No cluster is called cat"),
-        (["merge", "0", "0"], "0"),
+        (["merge", "0", "0"], "A cluster cannot be merged into itself."),
+        (["unmerge", "0"], "is not merged"),
         (["import", "gone.json"], "gone.json"),
         (["import", "broken.json"], "not JSON"),
         (["import", "list.json"], "takes an object"),
-        (["export", "no/such/folder.json"], "No such file"),
+        (["export", "no/such/folder.json"], "The folder no/such does not exist."),
+        (["export", "labels.txt"], "neither in .json nor in .csv"),
+        (["report", "no/such/page.html"], "The folder no/such does not exist."),
         (["report", "page.html", "--images", "gone"], "no folder"),
     ],
 )
@@ -193,6 +234,9 @@ def test_before_any_fit_every_command_says_what_to_do(run: Run) -> None:
         ["assign", "photo.jpg"],
         ["report", "page.html"],
         ["rename", "a", "b"],
+        ["label", "0", "a"],
+        ["merge", "0", "1"],
+        ["unmerge", "0"],
     ):
         code, _, error = run(*arguments)
         assert (code, error) == (
@@ -204,7 +248,9 @@ def test_before_any_fit_every_command_says_what_to_do(run: Run) -> None:
 def test_a_collection_without_images_is_told(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for command in ("fit", "eps"):
         assert main([command, "nobody", "--data", str(data)]) == 2
-        assert re.search("holds (no|0) images of the model", capsys.readouterr().err)
+        said = capsys.readouterr().err
+        assert re.search("holds (no|0) images of the model", said)
+        assert f"in the folder {data} (--data names another one); collections there: c." in said
 
 
 def test_a_folder_without_a_store_is_not_made_into_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -230,7 +276,8 @@ def test_the_store_is_what_local_settings_say(data: Path, elsewhere: Path, capsy
 def test_a_report_without_the_images_says_so(fitted: Run, elsewhere: Path) -> None:
     code, out, _ = fitted("report", "page.html", "--images", str(elsewhere), "--png", "sheets")
     assert code == 1
-    assert "9 pictures are missing: gone or broken" in out
+    assert "9 pictures are missing, all of them: gone or broken" in out
+    assert f"must contain the collection's folder: there is no image {elsewhere}/c/" in out
     assert (elsewhere / "page.html").read_text().startswith("<!DOCTYPE html>")
     assert sorted(file.name for file in (elsewhere / "sheets").iterdir()) == [
         "cluster-0.png",
@@ -240,6 +287,23 @@ def test_a_report_without_the_images_says_so(fitted: Run, elsewhere: Path) -> No
     code, out, _ = fitted("report", "page.html")  # no settings name an images container
     assert code == 1
     assert "IMAGES_STORAGE" in out
+
+
+def test_storage_that_refuses_connections_is_told_soon_with_what_to_do(
+    fitted: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        where = f"http://127.0.0.1:{unused.getsockname()[1]}/account"
+        key = "DefaultEndpointsProtocol=http;AccountName=account;AccountKey=YWFh;BlobEndpoint="
+        monkeypatch.setenv("IMAGES_STORAGE", key + where)
+        began = time.monotonic()
+        code, out, _ = fitted("report", "page.html", "--png", "sheets")
+        assert time.monotonic() - began < 3  # the SDK's tries of a picture take longer
+    assert code == 1
+    assert "9 pictures are missing, all of them: Blob storage cannot be reached" in out
+    assert "--images FOLDER" in out
+    assert "/api/collections/c/clusters/report" in out
 
 
 GROUPS = ("planets", "flowers", "hammers")
@@ -277,7 +341,7 @@ def test_from_photos_to_named_clusters_to_a_labelled_photo(
     assert told[0].startswith(f"{petunia}: cluster {flowers}, flower, 花 (distance 0.")
     assert told[1].startswith(f"{mill}: in no cluster (the nearest is ")
     assert told[2].startswith("broken.jpg: failed: The image is damaged")
-    assert told[3] == "gone.jpg: failed: No such file or directory"
+    assert told[3] == "gone.jpg: failed: There is no file gone.jpg."
     answer = json.loads(run("assign", str(petunia), "--json"))
     assert (answer["photos"][0]["label"], answer["failed"]) == (["flower", "花"], [])
     run("report", "page.html", "--images", str(SAMPLES), "--png", "sheets")

@@ -120,7 +120,7 @@ def test_noise_can_be_grouped_again_and_there_may_be_none(stores: Stores) -> Non
     second = run_fit("c", replace(CLOSE, noise_only=True), *stores)
     assert second.clusters == first.clusters
     assert clusters(second.id, stores.fits) == clusters(first.id, stores.fits)
-    assert second.warnings == ("No image is noise, so there is nothing to group.",)
+    assert second.warnings == ["No image is noise, so there is nothing to group."]
     (nearest,) = stores.fits.nearest(second.id, at(1)[None])
     assert nearest is not None
     assert (nearest.path, nearest.distance) == ("c/a001", 0)

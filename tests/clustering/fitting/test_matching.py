@@ -81,9 +81,30 @@ def test_fewer_than_a_tenth_that_change_sides_are_no_split() -> None:
     assert found.changes.merges == {2: [1, 2]}
 
 
-def test_the_tenth_is_of_the_images_that_are_still_clustered() -> None:
-    found = refit("1" * 25, "0" * 9 + "1" + "." * 15)
-    assert found.changes.splits == {1: [1, 10]}
+def test_the_tenth_is_of_all_images_that_are_still_there() -> None:
+    before, new = "1" * 25 + " " * 5, "1" * 5
+    assert refit(before, "0" * 9 + "1" * 3 + "." * 13 + new).changes.splits == {1: [1, 10]}  # 3 of 25
+    assert refit(before, "0" * 9 + "1" * 2 + "." * 14 + new).changes.splits == {}  # 2 of 25, and 2 of 7
+
+
+def test_a_cluster_that_shrinks_to_less_than_a_tenth_keeps_its_id() -> None:
+    assert refit("1" * 25, "00" + "." * 23).ids == [1]
+
+
+def test_a_stray_image_carries_no_name_to_others() -> None:
+    found = refit("1" * 99 + "1" + " " * 9, "0" * 99 + "1" * 10)
+    assert found.ids == [1, 10]
+    assert refit("1" * 99 + "1" + " " * 9, "." * 99 + "0" * 10).ids == [10]
+
+
+def test_a_remembered_cluster_comes_back() -> None:
+    paths, labels = list("abcdef"), np.array([0, 0, 0, 1, 1, 1], np.int64)
+    lost = dict.fromkeys("def", 7)
+    assert follow({}, paths, labels, 10, remembered=lost).ids == [10, 7]
+    # One cluster of all has swallowed it; when it falls apart again, both have their names.
+    found = follow(dict.fromkeys("abcdef", 3), paths, labels, 10, remembered=lost)
+    assert found.ids == [3, 7]
+    assert found.changes.splits == {3: [3, 7]}
 
 
 def test_a_fit_that_finds_nothing_and_the_first_fit() -> None:

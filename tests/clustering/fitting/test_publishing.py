@@ -220,7 +220,7 @@ def test_a_fit_that_a_later_one_dropped_cannot_be_published(filled: Stores, monk
     monkeypatch.setattr(publishing, "KEPT", timedelta(0))
     begin("c", filled.features, filled.fits)
     with pytest.raises(FitSupersededError, match="a later one has dropped it"):
-        publish(slow, 5, state.fit, "c", filled.features)
+        publish(slow, [], 5, follows=state.fit, former=[], collection="c", features=filled.features)
     assert read_state("c", filled.features).fit is None
 
 

@@ -190,6 +190,14 @@ def test_samples_are_core_samples_and_images_at_the_edge(stores: Stores) -> None
     assert len(samples(stores.fits, "f", [NOISE], 8)) == 8
 
 
+def test_the_page_says_how_many_images_it_shows_of_a_cluster_and_how_to_name_one(stores: Stores) -> None:
+    page = page_of(stores, [*dogs(24), *dogs(30, NOISE, 0)])
+    assert f"{PICTURES} of 24 images" in page.text
+    assert f"{NOISE_PICTURES} of 30 images" in page.text
+    assert "python -m clustering label c 0 WORD" in page.text
+    assert 'PATCH /api/collections/c/clusters/labels with {"set": {"0": ["WORD"]}}' in page.text
+
+
 def test_only_images_at_the_edge_have_a_frame(stores: Stores) -> None:
     page = page_of(stores, [*dogs(4, 0, 2), *dogs(1, NOISE, 0)])
     assert sum(item.get("class") == "edge" for item in page.all("li")) == 2
@@ -207,7 +215,7 @@ def test_pictures_that_are_gone_are_placeholders_and_no_trouble(stores: Stores) 
     page = page_of(stores, dogs(3), picture=lambda path: None if path == "c/0-001" else red(path))
     assert len(page.all("img")) == 2
     assert "no picture" in page.text
-    assert "Pictures are missing" not in page.text
+    assert "missing" not in page.text
 
 
 def test_when_the_storage_cannot_be_asked_the_page_says_why(stores: Stores) -> None:
@@ -215,7 +223,9 @@ def test_when_the_storage_cannot_be_asked_the_page_says_why(stores: Stores) -> N
         raise StoreBusy("Blob storage cannot be reached.", 5)
 
     page = page_of(stores, dogs(3), picture=picture)
-    assert "Pictures are missing: Blob storage cannot be reached." in page.text
+    assert "3 pictures are missing, all of them: Blob storage cannot be reached." in page.text
+    assert "--images FOLDER" in page.text
+    assert "/api/collections/c/clusters/report" in page.text
     assert "Cluster 0" in page.text
 
 
@@ -291,7 +301,7 @@ def test_the_curve_rises_to_the_eps_that_it_is_compared_with() -> None:
     assert [y for _, y in points] == sorted((y for _, y in points), reverse=True)
     assert points[2][1] == height["eps"]
     assert points[1][1] == height["knee"]
-    assert "2nd nearest" in drawn
+    assert "3rd nearest, itself the first" in drawn
 
 
 @given(
