@@ -1,8 +1,10 @@
 """`python -m clustering`: fit a collection, look at its clusters, name them, and see where a photo belongs."""
 
 import argparse
+import io
 import json
 import logging
+import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -18,7 +20,8 @@ from clustering.fits import EPS, MAX_IMAGES, MAX_IMAGES_HDBSCAN, MIN_SAMPLES, Pa
 from clustering.fitting.fit import NothingToFitError
 from clustering.fitting.publishing import FitSupersededError
 from clustering.labels import LabelError, StaleFitError, UnknownClusterError
-from shared.features import StoreBusy
+from clustering.state import StateTooLongError
+from shared.features import StoreBusy, usable_collection
 from shared.local_settings import command_settings
 from shared.settings import Settings, SettingsError
 from shared.stores import open_fit_store, open_store
@@ -51,6 +54,7 @@ _FOR_THE_READER = (
     ParameterError,
     SettingsError,
     StaleFitError,
+    StateTooLongError,
     StoreBusy,
     UnknownClusterError,
 )
@@ -61,15 +65,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _arguments(arguments)
     try:
         outcome = _outcome(options)
+        if answer := json.dumps(outcome.content) if options.json and outcome.content else outcome.text:
+            print(answer, flush=True)
+    except BrokenPipeError:
+        # Whoever reads has read enough. What Python would still write at its end has nowhere to go either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except _FOR_THE_READER as error:
         print(f"clustering: {_told(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("clustering: stopped; a fit that did not end leaves the one in force as it was", file=sys.stderr)
         return 2
-    if answer := json.dumps(outcome.content) if options.json and outcome.content else outcome.text:
-        print(answer)
-    return 1 if outcome.failed else 0
+    else:
+        return 1 if outcome.failed else 0
+    return 0
+
+
+def _collection(text: str) -> str:
+    if not usable_collection(text):
+        raise argparse.ArgumentTypeError("no collection can be called so")
+    return text
 
 
 def _told(error: Exception) -> str:
@@ -109,7 +124,7 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         description="Groups the images of a collection that look alike, and shows and names the groups. The stores are "
         "what the environment says (COSMOS_ENDPOINT, or DATA_DIR), or else local.settings.json in this folder.",
         epilog="A command that ends early changes nothing: the fit that was in force still is. Exit codes: 0, 1 when "
-        "some of it could not be done, 2 when none of it could.",
+        "some of it could not be done, 2 when the command could not.",
     )
     some = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -117,7 +132,9 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         said = f"Example: python -m clustering {name} {example}"
         command = some.add_parser(name, help=about, description=about, epilog=said, parents=[shared])
         command.set_defaults(run=run)
-        command.add_argument("collection", metavar="COLLECTION", help="its name: the first folder of its images")
+        command.add_argument(
+            "collection", type=_collection, metavar="COLLECTION", help="its name: the first folder of its images"
+        )
         return command
 
     _add_fits(add)
@@ -212,4 +229,7 @@ def _add_files(add: Add) -> None:
 if __name__ == "__main__":
     # Libraries warn of each try and of each connection; what matters comes as an error.
     logging.disable(logging.WARNING)
+    for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show a word is no reason to fail
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(main())

@@ -1,5 +1,6 @@
 """Edits of labels: each makes a new state of a state, or raises and so changes nothing."""
 
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -8,12 +9,18 @@ from itertools import islice
 from clustering.fits import Fit
 from clustering.state import State
 from shared.contract import Json
+from shared.fits import NOISE
 
 MAX_WORDS = 100
 """Words of a cluster."""
 
 MAX_LENGTH = 200
 """Characters of a word."""
+
+MAX_MERGES = 1000
+"""Of one edit: each looks at those before it."""
+
+ID = re.compile("0|[1-9][0-9]{0,14}")
 
 NO_TEXT = {"Cc", "Cs", "Zl", "Zp"}
 """Categories of Unicode that no word holds: control characters, halves of characters, line and paragraph breaks."""
@@ -100,6 +107,8 @@ def _rename(given: Mapping[str, Json], state: State, _fit: Fit) -> State:
 
 
 def _merge(given: Mapping[str, Json], state: State, fit: Fit) -> State:
+    if len(given) > MAX_MERGES:
+        raise LabelError(f"An edit merges {MAX_MERGES} clusters at most, not {len(given)}.")
     labels, merged = dict(state.labels), dict(state.merged)
     ids = {str(cluster): cluster for cluster in visible(state, fit)}
     for key, target in given.items():
@@ -117,8 +126,8 @@ def _merge(given: Mapping[str, Json], state: State, fit: Fit) -> State:
 
 def _target(key: str, ids: Mapping[str, int], merged: Mapping[int, int]) -> int:
     """The cluster that others are merged into for a key, which may be merged away itself."""
-    ends = {str(one): _end(one, merged) for one in merged}
-    return ends[key] if str(ends.get(key)) in ids else _known(key, ids, merged)
+    end = _end(int(key), merged) if ID.fullmatch(key) else NOISE
+    return end if str(end) in ids else _known(key, ids, merged)
 
 
 def _end(cluster: int, merged: Mapping[int, int]) -> int:
@@ -132,9 +141,8 @@ def _unmerge(given: Json, state: State) -> State:
         raise LabelError(f"'unmerge' takes a list of clusters, not {given!r:.50}.")
     merged = dict(state.merged)
     for one in dict.fromkeys(map(str, given)):
-        if one not in map(str, merged):
+        if not ID.fullmatch(one) or merged.pop(int(one), None) is None:
             raise UnknownClusterError(f"Cluster {one!r:.50} is not merged into another one.")
-        del merged[int(one)]
     return replace(state, merged=merged)
 
 

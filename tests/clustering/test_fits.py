@@ -22,6 +22,7 @@ from clustering.fits import (
     recall_fit,
     to_text,
 )
+from clustering.jobs import to_wire
 from tests.clustering.conftest import Stores
 from tests.clustering.small_fits import fit_of, member
 
@@ -57,6 +58,13 @@ def test_counts_are_whole_numbers_in_their_range(name: str, least: int, most: in
             read_parameters({name: value})
     for value in (least, most):
         read_parameters({name: value})
+
+
+def test_hdbscan_takes_no_eps_but_the_default_that_a_job_keeps() -> None:
+    with pytest.raises(ParameterError, match="'eps' is for dbscan"):
+        read_parameters({"algorithm": "hdbscan", "eps": 0.3})
+    given_ = read_parameters({"algorithm": "hdbscan"})
+    assert read_parameters(to_wire(given_)) == given_
 
 
 def test_hdbscan_takes_no_groups_of_one() -> None:

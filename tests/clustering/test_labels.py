@@ -92,9 +92,9 @@ def test_a_cluster_that_was_merged_away_is_not_there_any_more() -> None:
     for given_ in ({"set": {"7": ["x"]}}, {"merge": {"7": 5}}):
         with pytest.raises(UnknownClusterError, match=r"There is no cluster 7 any more\. It was merged into 3\."):
             edit(given_, MERGED)
-    for given_ in ({"set": {"11": ["x"]}}, {"merge": {"3": 11}}, {"merge": {"5": "x"}}):
+    for wrong in ({"set": {"11": ["x"]}}, {"merge": {"3": 11}}, {"merge": {"5": "x"}}):
         with pytest.raises(UnknownClusterError, match=r"there are 0, 1, 2, 3, 4, 5, 6, 8, 9\."):
-            edit(given_, MERGED)
+            edit(wrong, MERGED)
 
 
 def test_an_unmerged_cluster_stands_for_itself_and_the_words_stay() -> None:
@@ -374,3 +374,11 @@ def test_csv_holds_no_formula(start: str) -> None:
     text = "".join(as_csv([(f"{evil}/a.jpg", NOISE, (evil, "b"))]))
     _, row = csv.reader(text.splitlines(keepends=True))
     assert row == [f"'{evil}/a.jpg", "-1", f"'{evil}; b"]
+
+
+def test_more_merges_than_are_quickly_done_are_refused(stores: Stores) -> None:
+    named(stores.features, 1100)
+    with pytest.raises(LabelError, match="1000 clusters at most"):
+        edit_labels("c", {"merge": {str(n): n + 1 for n in range(1001)}}, stores.features, fit=None)
+    state = edit_labels("c", {"merge": {str(n): n + 1 for n in range(1000)}}, stores.features, fit=None)
+    assert set(state.merged.values()) == {1000}

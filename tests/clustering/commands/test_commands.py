@@ -382,3 +382,14 @@ def test_stopped_by_ctrl_c_the_fit_in_force_stays(fitted: Run, data: Path) -> No
     assert (done.returncode, done.stdout, done.stderr) == (2, "", said)
     assert fitted("show") == before
     assert "clusters: 1" in fitted("fit", "--eps", "2")[1]
+
+
+def test_a_reader_that_has_enough_and_a_terminal_of_another_alphabet_are_no_trouble(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "clustering", "show", "nowhere", "--data", str(tmp_path), "--json"]
+    odd = [*command[:4], "\udcff", *command[5:]]
+    refused = subprocess.run(odd, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (refused.returncode, refused.stderr.splitlines()[-1].endswith("no collection can be called so")) == (2, True)
+    env = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    shown = subprocess.run([*command[:4], "花", *command[5:]], cwd=ROOT, capture_output=True, env=env, check=False)
+    assert shown.returncode == 2
+    assert b"Traceback" not in shown.stderr
