@@ -45,13 +45,17 @@ def main() -> int:
 
 
 def _line(figure: Figure) -> str:
-    against = f" | {figure.baseline_name} {_number(figure.baseline)} | ×{figure.ratio:.2f}" if figure.ratio else ""
+    against = f" | {figure.baseline_name} {_number(figure.baseline)} | ×{_ratio(figure.ratio)}" if figure.ratio else ""
     spread = f" ({_number(figure.low)} to {_number(figure.high)})" if figure.low != figure.high else ""
     return f"{figure.section}: {figure.name} | {_number(figure.ours)} {figure.unit}{spread}{against}"
 
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _ratio(value: float) -> str:
+    return f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
 
 
 def _page(day: str, where: dict[str, str], figures: list[Figure]) -> str:
@@ -73,7 +77,7 @@ def _page(day: str, where: dict[str, str], figures: list[Figure]) -> str:
 def _row(figure: Figure) -> str:
     spread = f"{_number(figure.low)} – {_number(figure.high)}" if figure.low != figure.high else ""
     baseline = f"{_number(figure.baseline)} {figure.unit}" if figure.baseline else ""
-    ratio = f"{figure.ratio:.2f}" if figure.ratio else ""
+    ratio = _ratio(figure.ratio) if figure.ratio else ""
     ours = f"{_number(figure.ours)} {figure.unit}"
     return f"| {figure.name} | {ours} | {spread} | {figure.baseline_name} | {baseline} | {ratio} |"
 
