@@ -117,7 +117,8 @@ def fit_clusters(message: func.QueueMessage) -> None:
     """A fit that was started: run it. scikit-learn is imported here and nowhere else in the app."""
     from clustering.fitting.running import run
 
-    run(message.get_body(), feature_store(), fit_store(), last=(message.dequeue_count or 1) >= 5)
+    last = (message.dequeue_count or 1) >= 5  # the host's maxDequeueCount
+    run(message.get_body(), feature_store(), fit_store(), last=last)
 
 
 @app.route("collections/{collection}/clusters", methods=["GET"])

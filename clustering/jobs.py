@@ -15,6 +15,7 @@ from urllib.parse import quote
 from clustering.fits import PUBLISHING, Parameters
 from shared.contract import Json
 from shared.features import FeatureStore
+from shared.texts import change_text
 
 STALLED = timedelta(minutes=2)
 """A job of which nothing was heard for so long was lost: its message, or whoever ran it. Another one may be started."""
@@ -155,12 +156,11 @@ def status_path(collection: str) -> str:
 
 
 def _change(collection: str, features: FeatureStore, how: Callable[[Job | None], Job]) -> Job:
-    while True:
-        before = features.recall(_name(collection))
-        job = how(_from_text(before) if before else None)
-        after = _to_text(job)
-        if after == before or features.swap(_name(collection), before, after):
-            return job
+    def changed(text: str | None) -> tuple[str, Job]:
+        job = how(_from_text(text) if text else None)
+        return _to_text(job), job
+
+    return change_text(_name(collection), features, changed)
 
 
 def _name(collection: str) -> str:

@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 from shared.features import FeatureStore
 from shared.fits import NOISE
+from shared.texts import change_text
 
 LONGEST = 1_500_000
 """Bytes of the labels as the Cosmos DB SDK sends it, up to six for a letter beyond ASCII. Documents may have 2 MB."""
@@ -67,12 +68,12 @@ def change_state(collection: str, store: FeatureStore, change: Callable[[State],
         StateTooLongError: It would have too many labels.
         StoreBusy: The store did not answer.
     """
-    while True:
-        before = store.recall(_name(collection))
-        state = change(_from_text(before) if before else State())
-        after = _to_text(state)
-        if after == before or store.swap(_name(collection), before, after):
-            return state
+
+    def changed(text: str | None) -> tuple[str, State]:
+        state = change(_from_text(text) if text else State())
+        return _to_text(state), state
+
+    return change_text(_name(collection), store, changed)
 
 
 def _name(collection: str) -> str:
