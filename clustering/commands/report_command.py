@@ -15,7 +15,6 @@ from clustering.reporting.markup import missing, plural
 from clustering.reporting.pictures import (
     Picture,
     Pictures,
-    ask_storage,
     from_folder,
     from_storage,
     read_pictures,
@@ -23,9 +22,7 @@ from clustering.reporting.pictures import (
 )
 from clustering.reporting.report import other_pictures, report_page, report_samples
 from clustering.views import SHEET_PICTURES
-from shared.features import StoreBusy
 from shared.fits import NOISE
-from shared.settings import Settings
 
 GONE = "gone or broken"
 
@@ -37,7 +34,7 @@ def report(options: Options, tools: Tools) -> Outcome:
         raise CommandError(f"{printable(str(options.images))} is no folder.")
     if not options.file.parent.is_dir():  # before all the pictures are read
         raise CommandError(f"The folder {printable(str(options.file.parent))} does not exist.")
-    source = from_folder(options.images, tools.settings) if options.images else _storage(tools.settings)
+    source = from_folder(options.images, tools.settings) if options.images else from_storage(tools.settings)
     with tqdm(unit=" pictures", disable=None) as bar:
         picture = _counted(source, bar)
         shown = report_samples(now, tools.fits, picture)
@@ -51,20 +48,6 @@ def report(options: Options, tools: Tools) -> Outcome:
     lines = [f"{printable(str(options.file))}: {plural(clusters, 'cluster')}"]
     lines += [f"{printable(str(options.png))}: {plural(sheets, 'sheet')}"] if options.png else []
     return Outcome(content, "\n".join([*lines, *_trouble(asked, lost, options)]), bool(lost))
-
-
-def _storage(settings: Settings) -> Picture:
-    """Pictures of the images container. Where it does not answer, each of them says so at once."""
-    try:
-        ask_storage(settings)
-    except StoreBusy as error:
-        trouble, after = str(error), error.retry_after
-
-        def unreached(_path: str) -> Image.Image | None:
-            raise StoreBusy(trouble, after)
-
-        return unreached
-    return from_storage(settings)
 
 
 def _missing(paths: Iterable[str], pictures: Pictures) -> dict[str, str]:

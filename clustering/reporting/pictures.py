@@ -45,9 +45,20 @@ class Pictures(NamedTuple):
 
 
 def from_storage(settings: Settings) -> Picture:
-    """Pictures of the blobs in the images container. Each call may raise StoreBusy and SettingsError."""
+    """Pictures of the blobs in the images container. Each call may raise StoreBusy and SettingsError.
+
+    The storage is asked once whether it answers: each picture would be asked for several times before that is told.
+    """
+    trouble: StoreBusy | None = None
+    try:
+        with suppress(SettingsError, BlobUnreadable), told_plainly():  # of these, each picture tells
+            images(settings).get_container_properties(retry_total=0)
+    except StoreBusy as error:
+        trouble = error
 
     def picture(path: str) -> Image.Image | None:
+        if trouble:
+            raise StoreBusy(str(trouble), trouble.retry_after)
         try:
             blob = read_blob(path, settings)
         except (BlobReplaced, BlobUnreadable):
@@ -55,12 +66,6 @@ def from_storage(settings: Settings) -> Picture:
         return _small(blob.data, settings) if blob and blob.data else None
 
     return picture
-
-
-def ask_storage(settings: Settings) -> None:
-    """Whether the storage answers, asked once: pictures are asked for several times. Raises StoreBusy."""
-    with suppress(SettingsError, BlobUnreadable), told_plainly():  # of these, each picture tells
-        images(settings).get_container_properties(retry_total=0)
 
 
 def from_folder(folder: Path, settings: Settings) -> Picture:
