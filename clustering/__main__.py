@@ -15,11 +15,11 @@ from typing import Protocol
 from clustering.commands import commands, label_commands, report_command
 from clustering.commands.commands import CommandError, Outcome, Tools
 from clustering.commands.terminal import told
-from clustering.edits import MAX_LENGTH, MAX_WORDS
+from clustering.edits import MAX_LENGTH, MAX_WORDS, LabelError, UnknownClusterError
 from clustering.fits import EPS, MAX_IMAGES, MAX_IMAGES_HDBSCAN, MIN_SAMPLES, ParameterError
 from clustering.fitting.fit import NothingToFitError
 from clustering.fitting.publishing import FitSupersededError
-from clustering.labels import LabelError, StaleFitError, UnknownClusterError
+from clustering.labels import StaleFitError
 from clustering.state import StateTooLongError
 from shared.features import StoreBusy, usable_collection
 from shared.local_settings import command_settings

@@ -15,17 +15,6 @@ from shared.contract import Json
 from shared.features import Feature, FeatureStore, StoreBusy
 from shared.fits import NOISE, FitStore
 
-__all__ = [
-    "LabelError",
-    "StaleFitError",
-    "UnknownClusterError",
-    "as_csv",
-    "dictionary",
-    "edit_labels",
-    "labelled_images",
-    "replace_labels",
-]
-
 BLOCK = 1000
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")

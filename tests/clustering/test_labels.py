@@ -10,16 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clustering.assignment import Current, current
-from clustering.edits import MAX_WORDS, edited
-from clustering.labels import (
-    LabelError,
-    StaleFitError,
-    UnknownClusterError,
-    as_csv,
-    dictionary,
-    edit_labels,
-    replace_labels,
-)
+from clustering.edits import MAX_WORDS, LabelError, UnknownClusterError, edited
+from clustering.labels import StaleFitError, as_csv, dictionary, edit_labels, replace_labels
 from clustering.state import State, read_state
 from shared.features import FeatureStore, StoreBusy
 from shared.fits import NOISE
