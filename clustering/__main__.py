@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from clustering.commands import commands, label_commands, report_command
+from clustering.commands import assign_command, commands, label_commands, report_command
 from clustering.commands.commands import CommandError, Outcome, Tools
 from clustering.commands.terminal import told
 from clustering.edits import MAX_LENGTH, MAX_WORDS, LabelError, UnknownClusterError
@@ -212,7 +212,7 @@ def _add_files(add: Add) -> None:
     into = add("import", label_commands.import_labels, about, "photos labels.json")
     into.add_argument("file", type=Path, metavar="FILE.json", help="clusters that are not in it lose their labels")
     about = "say which clusters photos on this machine belong to; stores nothing"
-    assign = add("assign", commands.assign_photos, about, "photos new.jpg")
+    assign = add("assign", assign_command.assign_photos, about, "photos new.jpg")
     assign.add_argument("photos", nargs="+", metavar="PHOTO", help="an image file")
     about = "write a page with pictures of every cluster"
     report = add("report", report_command.report, about, "photos report.html --images samples/images")

@@ -3,14 +3,10 @@
 import argparse
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-from tqdm import tqdm
-
-from clustering.assignment import TRIES, Assignment, Current, FitGoneError, assign, current
-from clustering.commands.terminal import aligned, printable, progress_bar, told
+from clustering.assignment import TRIES, Current, FitGoneError, current
+from clustering.commands.terminal import aligned, printable, progress_bar
 from clustering.fits import read_parameters
 from clustering.fitting import curve
 from clustering.fitting.fit import NothingToFitError, run_fit
@@ -21,10 +17,8 @@ from clustering.reporting.plot import ADVICE, text_curve
 from clustering.views import list_clusters
 from shared import backbone
 from shared.contract import Json
-from shared.embedding import embed_bytes
-from shared.features import FeatureStore, StoreBusy, Vector
-from shared.fits import NOISE, FitStore
-from shared.images import ImageError
+from shared.features import FeatureStore, StoreBusy
+from shared.fits import FitStore
 from shared.settings import Settings
 
 SHOWN = 50
@@ -131,36 +125,6 @@ def show(options: Options, tools: Tools) -> Outcome:
     return Outcome(content, "\n".join(lines))
 
 
-def assign_photos(options: Options, tools: Tools) -> Outcome:
-    """Where local photos belong; nothing is stored."""
-    now = fit_in_force(options.collection, tools)
-    if now.fit.model != backbone.MODEL:
-        raise CommandError(f"The fit is of the model {now.fit.model}, not {backbone.MODEL}: fit again.")
-    vectors: dict[str, Vector] = {}
-    failed: dict[str, str] = {}
-    for photo in tqdm(dict.fromkeys(options.photos), unit=" photos", disable=None):
-        try:
-            vectors[photo] = embed_bytes(_read(Path(photo), tools.settings), tools.settings).vector
-        except (OSError, ImageError) as error:
-            failed[photo] = told(error) if isinstance(error, OSError) else str(error)
-    found: list[Assignment] = []
-    if vectors:
-        rows = np.stack(list(vectors.values()))
-        unknown = [None] * len(rows)
-        found = again(options.collection, tools, lambda now: assign(rows, unknown, now, tools.features, tools.fits))
-    assigned = dict(zip(vectors, found, strict=True))
-    content = {
-        "photos": [
-            {"photo": photo, "cluster": one.cluster, "label": list(one.labels), "distance": one.distance}
-            for photo, one in assigned.items()
-        ],
-        "failed": [{"photo": photo, "reason": reason} for photo, reason in failed.items()],
-    }
-    lines = [f"{printable(photo)}: {_belonging(one)}" for photo, one in assigned.items()]
-    lines += [f"{printable(photo)}: failed: {printable(reason)}" for photo, reason in failed.items()]
-    return Outcome(content, "\n".join(lines), bool(failed))
-
-
 def fit_in_force(collection: str, tools: Tools) -> Current:
     """The clustering of a collection. Raises CommandError before its first fit, and StoreBusy."""
     now = current(collection, tools.features)
@@ -213,18 +177,3 @@ def _summary(now: Current, tools: Tools) -> list[str]:
         lines += [f"split: {old} into {', '.join(map(str, into))}" for old, into in fit.changes.splits.items()]
         lines += [f"merged: {new} from {', '.join(map(str, of))}" for new, of in fit.changes.merges.items()]
     return lines + [f"warning: {warning}" for warning in fit.warnings]
-
-
-def _belonging(found: Assignment) -> str:
-    if found.distance is None:
-        return "in no cluster (there are none)"
-    if found.cluster == NOISE:
-        return f"in no cluster (the nearest is {found.nearest}, at a distance of {found.distance:.3f})"
-    words = ", ".join(map(printable, found.labels)) or "no labels"
-    return f"cluster {found.cluster}, {words} (distance {found.distance:.3f})"
-
-
-def _read(photo: Path, settings: Settings) -> bytes:
-    if photo.stat().st_size > settings.max_image_bytes:
-        raise ImageError(f"The image is larger than MAX_IMAGE_MB = {settings.max_image_bytes / 1e6:g}.")
-    return photo.read_bytes()
