@@ -10,11 +10,11 @@ import numpy as np
 from clustering.fits import PUBLISHING, Cluster, Fit, Parameters, keep_fit, recall_fit
 from clustering.fitting.keeping import Kept, keep, load_noise
 from clustering.fitting.learning import Learned, Progress, learn
-from clustering.fitting.matching import Followed, follow
-from clustering.fitting.members import NO_CORES, Tally, learned_members, members_of, other_members
+from clustering.fitting.members import NO_CORES, Tally, learned_members, other_members
+from clustering.fitting.names import followed, missed
 from clustering.fitting.publishing import begin, discard, publish
 from clustering.fitting.sampling import Images, load
-from clustering.state import State, read_state
+from clustering.state import read_state
 from shared import backbone
 from shared.bulk import patiently
 from shared.features import FeatureStore, StoreBusy
@@ -64,8 +64,9 @@ def run_fit(
     learned = learn(plan.images.vectors, parameters, progress) if plan.images.paths else None
     fit, state = begin(collection, features, fits)
     try:
-        followed, former = _followed(state, plan, learned, fits)
-        tally = _write(fit, collection, plan, learned, followed.ids, features, fits, progress)
+        labels = learned.groups.labels if learned else np.empty(0, np.int64)
+        named, former = followed(state, plan.images, labels, plan.follows, fits)
+        tally = _write(fit, collection, plan, learned, named.ids, features, fits, progress)
         result = Fit(
             id=fit,
             collection=collection,
@@ -77,15 +78,15 @@ def run_fit(
             # Those that belong to a cluster that stays were learned from before.
             learned_from=len(plan.images.paths) + (tally.sizes.total() - plan.images.of if plan.follows else 0),
             noise=tally.sizes[NOISE],
-            clusters=_clusters(plan, learned, followed.ids, tally),
+            clusters=_clusters(plan, learned, named.ids, tally),
             silhouette=learned.silhouette if learned else None,
             curve=learned.curve if learned else (),
             knee=learned.knee if learned else None,
             sweep=learned.sweep if learned else (),
-            changes=followed.changes._replace(gone=sorted(former - set(tally.sizes))) if state.fit else None,
+            changes=named.changes._replace(gone=sorted(former - set(tally.sizes))) if state.fit else None,
             warnings=[
                 *(learned.warnings if learned else ("No image is noise, so there is nothing to group.",)),
-                *_missed(state, former - tally.sizes.keys()),
+                *missed(state, former - tally.sizes.keys()),
             ],
         )
         # All the work is done: a store that is busy just now is no reason to do it again.
@@ -96,7 +97,7 @@ def run_fit(
             lambda: publish(
                 fit,
                 tally.sizes.keys(),
-                followed.next_id,
+                named.next_id,
                 follows=follows,
                 former=former,
                 collection=collection,
@@ -127,43 +128,6 @@ def _plan(collection: str, parameters: Parameters, features: FeatureStore, fits:
     kept = keep(before, features, fits, lambda done: progress("reading the clusters in force", done))
     noise = load_noise(before, limit, kept, features, lambda done: progress("reading the noise", done))
     return _Plan(noise, before, kept)
-
-
-def _followed(state: State, plan: _Plan, learned: Learned | None, fits: FitStore) -> tuple[Followed, frozenset[int]]:
-    """The ids of the groups, what became of the clusters in force, and which those are."""
-    labels = learned.groups.labels if learned else np.empty(0, np.int64)
-    paths = plan.images.paths
-    etags = dict(zip(paths, plan.images.etags, strict=True))
-    # Clusters that people care for and that the fit in force has lost.
-    remembered = {
-        member.path: cluster
-        for cluster, fit in state.remembered.items()
-        for member in members_of(fit, fits, cluster)
-        if etags.get(member.path) == member.etag
-    }
-    if plan.follows:
-        followed = follow({}, paths, labels, state.next_id, remembered=remembered)
-        return followed, frozenset(cluster.id for cluster in plan.follows.clusters)
-    before: dict[str, int] = {}
-    former: set[int] = set()  # more than in `before`, of which a sample may have nothing
-    for member in members_of(state.fit, fits) if state.fit else ():
-        if member.cluster != NOISE:
-            former.add(member.cluster)
-            if etags.get(member.path) == member.etag:
-                before[member.path] = member.cluster
-    return follow(before, paths, labels, state.next_id, remembered=remembered), frozenset(former)
-
-
-def _missed(state: State, gone: frozenset[int]) -> list[str]:
-    """What people should know of clusters with labels that a fit has not found again."""
-    named = [f"{cluster} ({', '.join(state.labels[cluster])})" for cluster in sorted(gone & state.labels.keys())]
-    if not named:
-        return []
-    more = f" and {len(named) - 10} more" if len(named) > 10 else ""
-    return [
-        f"Not found again: {', '.join(named[:10])}{more}. Their labels are kept, and come back with a fit that finds "
-        "their images together."
-    ]
 
 
 def _write(
