@@ -14,7 +14,6 @@ from typing import Protocol
 
 from clustering.commands import assign_command, commands, label_commands, report_command
 from clustering.commands.commands import CommandError, Outcome, Tools
-from clustering.commands.terminal import told
 from clustering.edits import MAX_LENGTH, MAX_WORDS, LabelError, UnknownClusterError
 from clustering.fits import EPS, MAX_IMAGES, MAX_IMAGES_HDBSCAN, MIN_SAMPLES, ParameterError
 from clustering.fitting.fit import NothingToFitError
@@ -25,6 +24,7 @@ from shared.features import StoreBusy, usable_collection
 from shared.local_settings import command_settings
 from shared.settings import Settings, SettingsError
 from shared.stores import open_fit_store, open_store
+from shared.terminal import told
 
 type Run = Callable[[argparse.Namespace, Tools], Outcome]
 

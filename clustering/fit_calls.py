@@ -5,11 +5,12 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from clustering import jobs
-from clustering.answers import answered, clusters_path, json_object
+from clustering.answers import answered, clusters_path
 from clustering.fits import read_parameters
 from clustering.jobs import Job
 from clustering.state import read_state
 from shared import backbone
+from shared.calls import json_object
 from shared.contract import CallError, Json, Reply, error_reply
 from shared.features import FeatureStore
 

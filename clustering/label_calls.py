@@ -3,10 +3,11 @@
 import json
 from collections.abc import Callable, Mapping
 
-from clustering.answers import answered, in_force, json_object
+from clustering.answers import answered, in_force
 from clustering.assignment import Current
 from clustering.labels import as_csv, dictionary, edit_labels, labelled_images, replace_labels
 from clustering.state import State
+from shared.calls import json_object
 from shared.contract import CallError, Deadline, Json, Reply
 from shared.features import FeatureStore
 from shared.fits import FitStore

@@ -3,23 +3,18 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from urllib.parse import quote
 
 from clustering.answers import answered, in_force
 from clustering.assignment import Current, FitGoneError
 from clustering.jobs import to_wire
 from clustering.reporting.groups import Group, groups, samples
-from clustering.reporting.pictures import from_storage, read_pictures, sheet
 from clustering.reporting.report import report_html
+from shared.calls import page_size
 from shared.contract import CallError, Deadline, Json, Reply
 from shared.features import FeatureStore, StoreBusy
 from shared.fits import NOISE, FitStore, Member
+from shared.pictures import from_storage, read_pictures, sheet
 from shared.settings import Settings
-
-SHOWN = 100
-"""Images in one answer when the caller does not say."""
-
-MOST_SHOWN = 1000
 
 SHEET_PICTURES = 48
 """Six rows of eight."""
@@ -53,7 +48,7 @@ def list_images(
     """
 
     def call() -> Reply:
-        top = _top(params)
+        top = page_size(params)
         now = in_force(collection, features)
         parts = _parts(cluster, now)
         members = _page(parts, now, fits, top, params.get("after", ""))
@@ -64,7 +59,7 @@ def list_images(
             "images": [
                 {
                     "path": member.path,
-                    "url": settings.images_url + quote(member.path) if settings.images_url else None,
+                    "url": settings.url_of(member.path),
                     "core": member.core,
                 }
                 for member in members
@@ -165,13 +160,3 @@ def _page(parts: Sequence[int], now: Current, fits: FitStore, top: int, after: s
     if not members and not after:  # every cluster has some
         raise FitGoneError(now.fit.id)
     return members
-
-
-def _top(params: Mapping[str, str]) -> int:
-    try:
-        top = int(params.get("top", SHOWN))
-    except ValueError:
-        top = 0
-    if not 1 <= top <= MOST_SHOWN:
-        raise CallError(400, f"'top' takes a number from 1 to {MOST_SHOWN}, not {params['top']!r:.50}.")
-    return top

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 
 class SettingsError(ValueError):
@@ -66,6 +66,10 @@ class Settings:
     def images_url(self) -> str:
         """The url of the images container with a slash at its end, or "" when the account is unknown."""
         return f"{self.images_account}/{self.images_container}/" if self.images_account else ""
+
+    def url_of(self, path: str) -> str | None:
+        """The url of an image, or None when the account is unknown."""
+        return self.images_url + quote(path) if self.images_url else None
 
 
 def read_settings(env: Mapping[str, str]) -> Settings:

@@ -6,16 +6,12 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
 
+from shared.calls import SHOWN, page_size
 from shared.contract import CallError, Deadline, Reply, error_reply
 from shared.features import Failure, FeatureStore, StoreBusy
 from shared.ingest import sync_blob
 from shared.reconcile import reconcile
 from shared.settings import Settings, SettingsError
-
-SHOWN = 100
-"""Failures in one answer when the caller does not say."""
-
-MOST_SHOWN = 1000
 
 log = logging.getLogger(__name__)
 
@@ -39,11 +35,9 @@ def list_failures(collection: str, params: Mapping[str, str], store: FeatureStor
         `after` is null at the end.
     """
     try:
-        top = int(params.get("top", SHOWN))
-    except ValueError:
-        top = 0
-    if not 1 <= top <= MOST_SHOWN:
-        return error_reply(CallError(400, f"'top' takes a number from 1 to {MOST_SHOWN}, not {params['top']!r}."))
+        top = page_size(params)
+    except CallError as error:
+        return error_reply(error)
     found = store.failures(collection, after=params.get("after", ""), limit=top)
     return _reply(
         {

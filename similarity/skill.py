@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from functools import partial
-from urllib.parse import quote
 
 from shared import backbone
 from shared.contract import Answer, CallError, Deadline, Json, RecordError, Reply, answer_call, error_reply
@@ -98,5 +97,9 @@ def _is_empty(query: Query, collection: str, options: Options, store: FeatureSto
 
 def _shown(match: Match, settings: Settings) -> dict[str, Json]:
     feature = match.feature
-    url = settings.images_url + quote(feature.path) if settings.images_url else None
-    return {"path": feature.path, "url": url, "score": round(match.score, 6), "tags": dict(feature.tags)}
+    return {
+        "path": feature.path,
+        "url": settings.url_of(feature.path),
+        "score": round(match.score, 6),
+        "tags": dict(feature.tags),
+    }

@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import certifi
 import httpx
@@ -14,7 +15,13 @@ from azure.storage.blob import ContainerClient
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
+from shared.cosmos.fits import CosmosFitStore
+from shared.cosmos.store import CosmosFeatureStore
+from shared.features import FeatureStore
+from shared.fits import FitStore
 from shared.settings import Settings
+from shared.sqlite.fits import SqliteFitStore
+from shared.sqlite.store import SqliteFeatureStore
 from tests.servers.azurite import AzuriteServer, azurite
 from tests.servers.cosmos import CosmosServer, Requests, cosmos_server
 from tests.servers.devhost import ROOT, Devhost, running
@@ -131,3 +138,22 @@ def http(sample_app: Devhost) -> Iterator[httpx.Client]:
     """A client of the running app."""
     with httpx.Client(base_url=sample_app.url, timeout=60, trust_env=False) as client:
         yield client
+
+
+class Stores(NamedTuple):
+    """Empty stores for a test: each test that asks for `stores` runs on both kinds."""
+
+    features: FeatureStore
+    fits: FitStore
+
+
+@pytest.fixture(params=["sqlite", "cosmos"])
+def stores(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stores]:
+    if request.param == "cosmos":
+        settings: Settings = request.getfixturevalue("cosmos_settings")
+        found = Stores(CosmosFeatureStore(settings), CosmosFitStore(settings))
+    else:
+        found = Stores(SqliteFeatureStore(tmp_path / "features.sqlite"), SqliteFitStore(tmp_path / "clusters.sqlite"))
+    yield found
+    found.fits.close()
+    found.features.close()

@@ -18,9 +18,8 @@ from shared import backbone
 from shared.settings import Settings, read_settings
 from shared.sqlite.fits import SqliteFitStore
 from shared.sqlite.store import SqliteFeatureStore
-from tests.clustering.conftest import Stores
 from tests.clustering.small_fits import at, fit_of, member, publish
-from tests.conftest import SAMPLES, running_on
+from tests.conftest import SAMPLES, Stores, running_on
 from tests.pictures import as_base64, encoded, scene, skill_call
 from tests.servers.devhost import ROOT
 

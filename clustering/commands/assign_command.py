@@ -7,13 +7,13 @@ from tqdm import tqdm
 
 from clustering.assignment import Assignment, assign
 from clustering.commands.commands import CommandError, Options, Outcome, Tools, again, fit_in_force
-from clustering.commands.terminal import printable, told
 from shared import backbone
 from shared.embedding import embed_bytes
 from shared.features import Vector
 from shared.fits import NOISE
 from shared.images import ImageError
 from shared.settings import Settings
+from shared.terminal import printable, told
 
 
 def assign_photos(options: Options, tools: Tools) -> Outcome:

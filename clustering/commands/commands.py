@@ -6,20 +6,20 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from clustering.assignment import TRIES, Current, FitGoneError, current
-from clustering.commands.terminal import aligned, printable, progress_bar
 from clustering.fits import read_parameters
 from clustering.fitting import curve
 from clustering.fitting.fit import NothingToFitError, run_fit
 from clustering.fitting.sampling import load
 from clustering.reporting.groups import groups
-from clustering.reporting.markup import plural
 from clustering.reporting.plot import ADVICE, text_curve
 from clustering.views import list_clusters
 from shared import backbone
 from shared.contract import Json
 from shared.features import FeatureStore, StoreBusy
 from shared.fits import FitStore
+from shared.markup import plural
 from shared.settings import Settings
+from shared.terminal import aligned, printable, progress_bar
 
 SHOWN = 50
 """Clusters that are printed for people; --json has all."""

@@ -5,11 +5,11 @@ import sys
 from pathlib import Path
 
 from clustering.commands.commands import CommandError, Options, Outcome, Tools, again, fit_in_force
-from clustering.commands.terminal import printable
 from clustering.labels import as_csv, dictionary, edit_labels, labelled_images, replace_labels
-from clustering.reporting.markup import plural
 from clustering.state import State
 from shared.contract import Json
+from shared.markup import plural
+from shared.terminal import printable
 
 
 def label(options: Options, tools: Tools) -> Outcome:

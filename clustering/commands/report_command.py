@@ -9,10 +9,12 @@ from tqdm import tqdm
 
 from clustering.assignment import Current
 from clustering.commands.commands import CommandError, Options, Outcome, Tools, fit_in_force
-from clustering.commands.terminal import printable
 from clustering.reporting.groups import groups, samples
-from clustering.reporting.markup import missing, plural
-from clustering.reporting.pictures import (
+from clustering.reporting.report import other_pictures, report_page, report_samples
+from clustering.views import SHEET_PICTURES
+from shared.fits import NOISE
+from shared.markup import missing, plural
+from shared.pictures import (
     Picture,
     Pictures,
     from_folder,
@@ -20,9 +22,7 @@ from clustering.reporting.pictures import (
     read_pictures,
     sheet,
 )
-from clustering.reporting.report import other_pictures, report_page, report_samples
-from clustering.views import SHEET_PICTURES
-from shared.fits import NOISE
+from shared.terminal import printable
 
 GONE = "gone or broken"
 

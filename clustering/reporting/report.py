@@ -13,13 +13,13 @@ from clustering.fits import Changes, Fit, SweepRow
 from clustering.fitting.curve import SWEPT
 from clustering.jobs import status_path
 from clustering.reporting.groups import Group, groups
-from clustering.reporting.markup import LISTED, ids, missing, plural, text
-from clustering.reporting.pictures import Picture
 from clustering.reporting.plot import ADVICE, svg_curve
 from clustering.reporting.report_clusters import SHOWN, Samples, clusters_html, find_samples, noise_html
 from shared.contract import Deadline
 from shared.features import FeatureStore
 from shared.fits import FitStore
+from shared.markup import LISTED, ids, missing, plural, text
+from shared.pictures import Picture
 
 STYLE = Path(__file__).with_name("report.css").read_text(encoding="utf-8")
 

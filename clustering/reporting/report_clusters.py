@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 from clustering.fits import Fit
 from clustering.reporting.groups import Group, samples
-from clustering.reporting.markup import LISTED, ids, plural, text
-from clustering.reporting.pictures import Picture, Pictures, read_pictures
 from shared.contract import Deadline
 from shared.fits import NOISE, FitStore, Member
+from shared.markup import LISTED, ids, plural, text
+from shared.pictures import Picture, Pictures, read_pictures
 
 SHOWN = 60
 """Clusters with pictures: 500 pictures make a page of 4 MB."""

@@ -11,7 +11,7 @@ from clustering.fits import Changes, Cluster, Fit, Parameters, SweepRow, keep_fi
 from clustering.state import State, change_state
 from shared.features import DIMENSIONS, Feature, FeatureStore, Vector
 from shared.fits import NOISE, Member
-from tests.clustering.conftest import Stores
+from tests.conftest import Stores
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 MODEL = "test/1"

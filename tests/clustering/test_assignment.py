@@ -15,8 +15,8 @@ from clustering.fits import forget_fit
 from clustering.state import change_state
 from shared.features import DIMENSIONS, StoreBusy, Vector
 from shared.fits import NOISE, Member
-from tests.clustering.conftest import Stores
 from tests.clustering.small_fits import apart, at, feature, fit_of, member, on_one_store, publish
+from tests.conftest import Stores
 
 TWO_GROUPS = [member("c/0", 4, at(0)), member("c/5", 4, at(5)), member("c/90", 7, at(90)), member("c/95", 7, at(95))]
 

@@ -16,8 +16,8 @@ from shared.contract import Reply
 from shared.fits import NOISE
 from shared.settings import Settings
 from tests.clustering.angles import group, put
-from tests.clustering.conftest import Stores
 from tests.clustering.small_fits import at, feature, fit_of, member, publish
+from tests.conftest import Stores
 
 URLS = Settings(images_account="https://account.blob.core.windows.net")
 

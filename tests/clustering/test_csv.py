@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from clustering.assignment import Current, FitGoneError, assign, current
 from clustering.labels import BLOCK, as_csv, edit_labels, labelled_images
 from shared.fits import NOISE
-from tests.clustering.conftest import Stores
 from tests.clustering.small_fits import at, feature, fit_of, member, on_one_store, publish
+from tests.conftest import Stores
 
 REACH = 0.1
 """25.8 degrees."""

@@ -23,8 +23,8 @@ from clustering.fits import (
     to_text,
 )
 from clustering.jobs import to_wire
-from tests.clustering.conftest import Stores
 from tests.clustering.small_fits import fit_of, member
+from tests.conftest import Stores
 
 FIT = fit_of("20260102-a", [member("c/1", 0), member("c/2", -1)])
 

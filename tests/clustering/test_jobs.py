@@ -18,7 +18,7 @@ from clustering.jobs import Job, JobOverError, JobRunningError, cancel, message_
 from clustering.state import read_state
 from shared.features import FeatureStore, StoreBusy
 from tests.clustering.angles import CLOSE, group, put
-from tests.clustering.conftest import Stores
+from tests.conftest import Stores
 from tests.servers.devhost import wait_until
 
 

@@ -15,8 +15,8 @@ from clustering.labels import StaleFitError, as_csv, dictionary, edit_labels, re
 from clustering.state import State, read_state
 from shared.features import FeatureStore, StoreBusy
 from shared.fits import NOISE
-from tests.clustering.conftest import Stores
 from tests.clustering.small_fits import fit_of, member, named, on_one_store, publish
+from tests.conftest import Stores
 
 TEN = fit_of("f", [member(f"c/{n}", n) for n in range(10)])
 NAMED = State(fit="f", next_id=10, labels={3: ("dog", "pet"), 7: ("cat", "pet")})

@@ -22,8 +22,8 @@ from shared.features import Feature, Vector
 from shared.fits import NOISE, Core
 from shared.ingest import feature_of
 from shared.settings import Settings
-from tests.clustering.conftest import Stores
 from tests.clustering.small_fits import NOON, fit_of, member, on_one_store, publish
+from tests.conftest import Stores
 from tests.pictures import as_base64, encoded, scene, skill_call, stripes
 
 SETTINGS = Settings(images_account="https://account.blob.core.windows.net")

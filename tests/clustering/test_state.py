@@ -8,7 +8,7 @@ import pytest
 
 from clustering.state import State, StateTooLongError, change_state, read_state
 from shared.fits import NOISE
-from tests.clustering.conftest import Stores
+from tests.conftest import Stores
 
 FULL = State(
     fit="fit-2",

@@ -17,8 +17,8 @@ from shared.sqlite import entries
 from shared.sqlite.fits import SqliteFitStore
 from shared.sqlite.store import SqliteFeatureStore
 from tests.clustering.angles import CLOSE, clusters, group, put, remove
-from tests.clustering.conftest import Stores
 from tests.clustering.small_fits import apart, at, feature
+from tests.conftest import Stores
 
 
 def test_a_fit_finds_the_groups_and_says_what_it_found(stores: Stores) -> None:

@@ -5,8 +5,8 @@ from dataclasses import replace
 from clustering.fitting.fit import run_fit
 from clustering.fitting.keeping import keep, load_noise
 from tests.clustering.angles import CLOSE, group, put
-from tests.clustering.conftest import Stores
 from tests.clustering.small_fits import on_one_store
+from tests.conftest import Stores
 
 
 @on_one_store

@@ -13,9 +13,9 @@ from clustering.labels import edit_labels
 from clustering.state import change_state, read_state
 from shared.fits import NOISE
 from tests.clustering.angles import CLOSE, clusters, group, put, remove
-from tests.clustering.conftest import Stores
 from tests.clustering.fitting.test_publishing import LOOSE, left
 from tests.clustering.small_fits import member
+from tests.conftest import Stores
 
 NOTHING = replace(CLOSE, min_samples=50)
 

@@ -24,7 +24,7 @@ from shared.fits import NOISE
 from shared.sqlite.fits import SqliteFitStore
 from shared.sqlite.store import SqliteFeatureStore
 from tests.clustering.angles import CLOSE, clusters, group, put
-from tests.clustering.conftest import Stores
+from tests.conftest import Stores
 from tests.servers.devhost import ROOT
 
 GROUPS = group("a", 0) | group("b", 90)

@@ -13,8 +13,8 @@ from clustering.fitting import sampling
 from clustering.fitting.sampling import Sampler, load
 from shared import backbone
 from shared.sqlite.store import SqliteFeatureStore
-from tests.clustering.conftest import Stores
 from tests.clustering.small_fits import at, feature
+from tests.conftest import Stores
 
 PATHS = st.lists(st.text(max_size=8), unique=True, max_size=40)
 

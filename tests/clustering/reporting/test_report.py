@@ -17,7 +17,6 @@ from PIL import Image
 from clustering.assignment import Current
 from clustering.fits import Cluster, Fit, Parameters, SweepRow
 from clustering.reporting.groups import groups, samples
-from clustering.reporting.pictures import Picture
 from clustering.reporting.plot import svg_curve, text_curve
 from clustering.reporting.report import report_html
 from clustering.reporting.report_clusters import NOISE_PICTURES, PICTURES, SHOWN
@@ -25,10 +24,11 @@ from clustering.state import State
 from shared.contract import Deadline
 from shared.features import StoreBusy
 from shared.fits import NOISE, Member
+from shared.pictures import Picture
 from shared.sqlite.fits import SqliteFitStore
 from shared.sqlite.store import SqliteFeatureStore
-from tests.clustering.conftest import Stores
 from tests.clustering.small_fits import at, feature, fit_of, member
+from tests.conftest import Stores
 
 VOID = {"meta", "img", "br", "line"}
 

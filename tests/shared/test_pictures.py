@@ -11,9 +11,9 @@ import pytest
 from azure.storage.blob import ContainerClient
 from PIL import Image
 
-from clustering.reporting.pictures import GAP, SIDE, from_folder, from_storage, read_pictures, sheet
 from shared.contract import Deadline
 from shared.features import StoreBusy
+from shared.pictures import GAP, SIDE, from_folder, from_storage, read_pictures, sheet
 from shared.settings import Settings, SettingsError
 from tests.pictures import encoded, stripes
 

@@ -1,0 +1,46 @@
+"""What the calls of people and scripts have in common: bodies, and lists that come in pages."""
+
+import json
+from collections.abc import Mapping
+
+from shared.contract import CallError, Json
+
+MAX_BODY = 4_000_000
+"""Bytes of a body without an image. All the labels that a collection can keep are less than half of it."""
+
+SHOWN = 100
+"""Entries in one page when the caller does not say."""
+
+MOST_SHOWN = 1000
+
+
+def json_object(body: bytes, example: str, *, max_bytes: int = MAX_BODY) -> dict[str, Json]:
+    """The object that a body holds.
+
+    Raises:
+        CallError: It is larger than `max_bytes`, no JSON or no object; the message shows the example.
+    """
+    if len(body) > max_bytes:
+        raise CallError(413, f"The body is larger than {max_bytes / 1e6:g} MB.")
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise CallError(400, f"The body is not JSON. Send an object such as {example}.") from error
+    if not isinstance(content, dict):
+        raise CallError(400, f"The body is no JSON object such as {example}.")
+    return content
+
+
+def page_size(params: Mapping[str, str]) -> int:
+    """`top` of a query string: how many entries a page may have.
+
+    Raises:
+        CallError: It is not a whole number from 1 to 1000.
+    """
+    try:
+        top = int(params.get("top", SHOWN))
+    except ValueError:
+        top = 0
+    if not 1 <= top <= MOST_SHOWN:
+        raise CallError(400, f"'top' takes a number from 1 to {MOST_SHOWN}, not {params['top']!r:.50}.")
+    return top
