@@ -1,30 +1,26 @@
 """`python -m clustering`: fit a collection, look at its clusters, name them, and see where a photo belongs."""
 
 import argparse
-import io
-import json
-import logging
-import os
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 from clustering.commands import assign_command, commands, label_commands, report_command
-from clustering.commands.commands import CommandError, Outcome, Tools
 from clustering.edits import MAX_LENGTH, MAX_WORDS, LabelError, UnknownClusterError
 from clustering.fits import EPS, MAX_IMAGES, MAX_IMAGES_HDBSCAN, MIN_SAMPLES, ParameterError
 from clustering.fitting.fit import NothingToFitError
 from clustering.fitting.publishing import FitSupersededError
 from clustering.labels import StaleFitError
 from clustering.state import StateTooLongError
-from shared.features import StoreBusy, usable_collection
-from shared.local_settings import command_settings
-from shared.settings import Settings, SettingsError
-from shared.stores import open_fit_store, open_store
-from shared.terminal import told
+from shared.command_line import (
+    Outcome,
+    Tools,
+    collection_name,
+    common_options,
+    prepare_streams,
+    run,
+)
 
 type Run = Callable[[argparse.Namespace, Tools], Outcome]
 
@@ -44,81 +40,31 @@ OPTIONS = {
 }
 """The parameters of a fit, as errors call them and as they are typed."""
 
-# What ends a command with a line: each of them says what is wrong and what to do.
 _FOR_THE_READER = (
-    CommandError,
     FitSupersededError,
     LabelError,
     NothingToFitError,
-    OSError,
     ParameterError,
-    SettingsError,
     StaleFitError,
     StateTooLongError,
-    StoreBusy,
     UnknownClusterError,
 )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit code: 0, 1 when some of it could not be done, 2 when the command could not be done."""
-    options = _arguments(arguments)
-    try:
-        outcome = _outcome(options)
-        if answer := json.dumps(outcome.content) if options.json and outcome.content else outcome.text:
-            print(answer, flush=True)
-    except BrokenPipeError:
-        # Whoever reads has read enough. What Python would still write at its end has nowhere to go either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except _FOR_THE_READER as error:
-        print(f"clustering: {_told(error)}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("clustering: stopped; a fit that did not end leaves the one in force as it was", file=sys.stderr)
-        return 2
-    else:
-        return 1 if outcome.failed else 0
-    return 0
+    stopped = "stopped; a fit that did not end leaves the one in force as it was"
+    return run("clustering", _arguments(arguments), _FOR_THE_READER, said=_by_options, stopped=stopped)
 
 
-def _collection(text: str) -> str:
-    if not usable_collection(text):
-        raise argparse.ArgumentTypeError("no collection can be called so")
-    return text
-
-
-def _told(error: Exception) -> str:
+def _by_options(said: str) -> str:
     """What an error says, of parameters by the names that they have here."""
-    said = told(error) if isinstance(error, OSError) else str(error)
     for name, option in OPTIONS.items():
         said = said.replace(f"'{name}'", option)
     return said
 
 
-def _outcome(options: argparse.Namespace) -> Outcome:
-    settings = _settings(options.data)
-    with closing(open_store(settings)) as features, closing(open_fit_store(settings)) as fits:
-        outcome: Outcome = options.run(options, Tools(features, fits, settings))
-    return outcome
-
-
-def _settings(data: Path | None) -> Settings:
-    settings = command_settings()
-    if data and settings.cosmos_endpoint:
-        raise SettingsError("--data names the folder of the embedded store, but COSMOS_ENDPOINT is set.")
-    settings = replace(settings, data_dir=data) if data else settings
-    if not settings.cosmos_endpoint and not (settings.data_dir / "features.sqlite").is_file():
-        # It would be made, empty, and every collection in it would be unknown.
-        raise SettingsError(f"There is no feature store in {settings.data_dir}: name its folder with --data.")
-    return settings
-
-
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
-    shared = argparse.ArgumentParser(add_help=False)
-    shared.add_argument("--json", action="store_true", help="print the answer as JSON")
-    shared.add_argument(
-        "--data", type=Path, metavar="DIR", help="the folder of the embedded store; default: DATA_DIR or .local"
-    )
     parser = argparse.ArgumentParser(
         prog="python -m clustering",
         description="Groups the images of a collection that look alike, and shows and names the groups. The stores are "
@@ -130,10 +76,10 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 
     def add(name: str, run: Run, about: str, example: str) -> argparse.ArgumentParser:
         said = f"Example: python -m clustering {name} {example}"
-        command = some.add_parser(name, help=about, description=about, epilog=said, parents=[shared])
+        command = some.add_parser(name, help=about, description=about, epilog=said, parents=[common_options()])
         command.set_defaults(run=run)
         command.add_argument(
-            "collection", type=_collection, metavar="COLLECTION", help="its name: the first folder of its images"
+            "collection", type=collection_name, metavar="COLLECTION", help="its name: the first folder of its images"
         )
         return command
 
@@ -227,9 +173,5 @@ def _add_files(add: Add) -> None:
 
 
 if __name__ == "__main__":
-    # Libraries warn of each try and of each connection; what matters comes as an error.
-    logging.disable(logging.WARNING)
-    for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show a word is no reason to fail
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    prepare_streams()
     sys.exit(main())

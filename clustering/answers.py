@@ -8,6 +8,7 @@ from clustering.edits import LabelError, UnknownClusterError
 from clustering.fits import ParameterError
 from clustering.jobs import JobOverError, JobRunningError
 from clustering.labels import StaleFitError
+from shared import calls
 from shared.contract import CallError, Reply, error_reply
 from shared.features import FeatureStore, StoreBusy
 
@@ -24,13 +25,9 @@ STATUS = {
 def answered(call: Callable[[], Reply]) -> Reply:
     """What a call answers, also where that is an error. Raises StoreBusy."""
     try:
-        return call()
-    except CallError as error:
-        return error_reply(error)
+        return calls.answered(call, STATUS)
     except FitGoneError:
         return error_reply(StoreBusy("The collection was fitted anew meanwhile; ask again.", 1))
-    except tuple(STATUS) as error:
-        return error_reply(CallError(STATUS[type(error)], str(error)))
 
 
 def in_force(collection: str, features: FeatureStore) -> Current:

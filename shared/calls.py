@@ -1,9 +1,9 @@
 """What the calls of people and scripts have in common: bodies, and lists that come in pages."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from shared.contract import CallError, Json
+from shared.contract import CallError, Json, RecordError, Reply, error_reply
 
 MAX_BODY = 4_000_000
 """Bytes of a body without an image. All the labels that a collection can keep are less than half of it."""
@@ -12,6 +12,27 @@ SHOWN = 100
 """Entries in one page when the caller does not say."""
 
 MOST_SHOWN = 1000
+
+
+def answered(call: Callable[[], Reply], status: Mapping[type[Exception], int]) -> Reply:
+    """What a call answers, also where that is an error.
+
+    Args:
+        call: Raises CallError with a status of its own; RecordError, which is 400; or one of those in `status`.
+        status: The HTTP status of an error that says to people what is wrong, by its type.
+
+    Raises:
+        StoreBusy: A store did not answer.
+        SettingsError: Something cannot be used as it is set up.
+    """
+    try:
+        return call()
+    except CallError as error:
+        return error_reply(error)
+    except RecordError as error:
+        return error_reply(CallError(400, str(error)))
+    except tuple(status) as error:
+        return error_reply(CallError(status[type(error)], str(error)))
 
 
 def json_object(body: bytes, example: str, *, max_bytes: int = MAX_BODY) -> dict[str, Json]:

@@ -6,8 +6,9 @@ import numpy as np
 from tqdm import tqdm
 
 from clustering.assignment import Assignment, assign
-from clustering.commands.commands import CommandError, Options, Outcome, Tools, again, fit_in_force
+from clustering.commands.commands import again, fit_in_force
 from shared import backbone
+from shared.command_line import CommandError, Options, Outcome, Tools
 from shared.embedding import embed_bytes
 from shared.features import Vector
 from shared.fits import NOISE

@@ -1,55 +1,24 @@
 """What the commands of `python -m clustering` do: each gives its answer for scripts and for people."""
 
-import argparse
 import json
 from collections.abc import Callable
-from typing import NamedTuple
 
 from clustering.assignment import TRIES, Current, FitGoneError, current
 from clustering.fits import read_parameters
 from clustering.fitting import curve
 from clustering.fitting.fit import NothingToFitError, run_fit
-from clustering.fitting.sampling import load
 from clustering.reporting.groups import groups
 from clustering.reporting.plot import ADVICE, text_curve
 from clustering.views import list_clusters
 from shared import backbone
-from shared.contract import Json
-from shared.features import FeatureStore, StoreBusy
-from shared.fits import FitStore
+from shared.command_line import CommandError, Options, Outcome, Tools, elsewhere
+from shared.features import StoreBusy
 from shared.markup import plural
-from shared.settings import Settings
+from shared.sampling import load
 from shared.terminal import aligned, printable, progress_bar
 
 SHOWN = 50
 """Clusters that are printed for people; --json has all."""
-
-NAMED = 10
-"""Collections that are named to who asked for one that is not there."""
-
-type Options = argparse.Namespace
-
-
-class CommandError(Exception):
-    """A command cannot be done; the message says why."""
-
-
-class Tools(NamedTuple):
-    """What commands work with."""
-
-    features: FeatureStore
-    fits: FitStore
-    settings: Settings
-
-
-class Outcome(NamedTuple):
-    """What a command answers."""
-
-    content: Json
-    """With --json."""
-    text: str
-    failed: bool = False
-    """Whether some of what was asked for could not be done."""
 
 
 def fit(options: Options, tools: Tools) -> Outcome:
@@ -67,7 +36,7 @@ def fit(options: Options, tools: Tools) -> Outcome:
         try:
             run_fit(options.collection, parameters, tools.features, tools.fits, progress=progress)
         except NothingToFitError as error:
-            raise CommandError(f"{error}{_elsewhere(options.collection, tools)}") from error
+            raise CommandError(f"{error}{elsewhere(options.collection, tools)}") from error
     return show(options, tools)
 
 
@@ -79,7 +48,7 @@ def eps(options: Options, tools: Tools) -> Outcome:
         if len(images.paths) < 2:
             raise CommandError(
                 f"The collection {printable(options.collection)} holds {plural(len(images.paths), 'image')} of the "
-                f"model {backbone.MODEL}; a curve takes two at least.{_elsewhere(options.collection, tools)}"
+                f"model {backbone.MODEL}; a curve takes two at least.{elsewhere(options.collection, tools)}"
             )
         distances = curve.k_distances(images.vectors, parameters.min_samples)
         rows = curve.sweep(
@@ -142,20 +111,6 @@ def again[T](collection: str, tools: Tools, work: Callable[[Current], T]) -> T:
         except FitGoneError:
             continue
     raise StoreBusy("The store does not hold the members of the fit: fit again.", 1)
-
-
-def _elsewhere(collection: str, tools: Tools) -> str:
-    """Of a collection without images: where it was looked for, and what there is."""
-    counts = tools.features.counts()
-    if counts.get(collection, {}).get(backbone.MODEL):
-        return ""
-    some = sorted(name for name, models in counts.items() if models.get(backbone.MODEL))
-    more = f" and {len(some) - NAMED} more" if len(some) > NAMED else ""
-    there = ", ".join(map(printable, some[:NAMED])) + more or "none"
-    if tools.settings.cosmos_endpoint:
-        return f" The store is that at COSMOS_ENDPOINT, {tools.settings.cosmos_endpoint}; collections there: {there}."
-    where = printable(str(tools.settings.data_dir))
-    return f" The store is in the folder {where} (--data names another one); collections there: {there}."
 
 
 def _summary(now: Current, tools: Tools) -> list[str]:

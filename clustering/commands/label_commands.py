@@ -4,9 +4,10 @@ import json
 import sys
 from pathlib import Path
 
-from clustering.commands.commands import CommandError, Options, Outcome, Tools, again, fit_in_force
+from clustering.commands.commands import again, fit_in_force
 from clustering.labels import as_csv, dictionary, edit_labels, labelled_images, replace_labels
 from clustering.state import State
+from shared.command_line import CommandError, Options, Outcome, Tools
 from shared.contract import Json
 from shared.markup import plural
 from shared.terminal import printable

@@ -8,10 +8,11 @@ from PIL import Image
 from tqdm import tqdm
 
 from clustering.assignment import Current
-from clustering.commands.commands import CommandError, Options, Outcome, Tools, fit_in_force
+from clustering.commands.commands import fit_in_force
 from clustering.reporting.groups import groups, samples
 from clustering.reporting.report import other_pictures, report_page, report_samples
 from clustering.views import SHEET_PICTURES
+from shared.command_line import CommandError, Options, Outcome, Tools
 from shared.fits import NOISE
 from shared.markup import missing, plural
 from shared.pictures import (

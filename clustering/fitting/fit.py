@@ -13,12 +13,12 @@ from clustering.fitting.learning import Learned, Progress, learn
 from clustering.fitting.members import NO_CORES, Tally, learned_members, other_members
 from clustering.fitting.names import followed, missed
 from clustering.fitting.publishing import begin, discard, publish
-from clustering.fitting.sampling import Images, load
 from clustering.state import read_state
 from shared import backbone
 from shared.bulk import patiently
 from shared.features import FeatureStore, StoreBusy
 from shared.fits import NOISE, FitStore
+from shared.sampling import Images, load
 
 
 class NothingToFitError(Exception):

@@ -7,9 +7,9 @@ import numpy as np
 
 from clustering.fits import Fit
 from clustering.fitting.members import Cores, members_of, stacked, still
-from clustering.fitting.sampling import Images, Sampler, scan
 from shared.features import DIMENSIONS, FeatureStore
 from shared.fits import NOISE, FitStore, Member
+from shared.sampling import Images, Sampler, scan
 
 
 class Kept(NamedTuple):

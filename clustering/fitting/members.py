@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clustering.assignment import ROUNDING
-from clustering.fitting.sampling import Images, scan
 from shared.features import DIMENSIONS, Feature, FeatureStore, Vector
 from shared.fits import NOISE, FitStore, Member
+from shared.sampling import Images, scan
 from shared.vectors import nearest_rows
 
 BLOCK = 5000

@@ -6,9 +6,9 @@ from numpy.typing import NDArray
 from clustering.fits import Fit
 from clustering.fitting.matching import Followed, follow
 from clustering.fitting.members import members_of
-from clustering.fitting.sampling import Images
 from clustering.state import State
 from shared.fits import NOISE, FitStore
+from shared.sampling import Images
 
 
 def followed(

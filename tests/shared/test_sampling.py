@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clustering.fitting import sampling
-from clustering.fitting.sampling import Sampler, load
-from shared import backbone
+from shared import backbone, sampling
+from shared.sampling import Sampler, load
 from shared.sqlite.store import SqliteFeatureStore
 from tests.clustering.small_fits import at, feature
 from tests.conftest import Stores
