@@ -191,6 +191,117 @@ def cluster_report(req: func.HttpRequest) -> func.HttpResponse:
     return _http(lambda: views.report(collection, req.params, feature_store(), fit_store(), settings()))
 
 
+@app.route("collections", methods=["GET"])
+def collections(req: func.HttpRequest) -> func.HttpResponse:
+    """The collections and how many images each holds."""
+    from similarity import browsing
+
+    return _http(lambda: browsing.list_collections(req.params, feature_store()))
+
+
+@app.route("collections/{collection}", methods=["GET"])
+def collection(req: func.HttpRequest) -> func.HttpResponse:
+    """What there is of one collection."""
+    from similarity import browsing
+
+    return _http(lambda: browsing.show_collection(req.route_params["collection"], feature_store()))
+
+
+@app.route("collections/{collection}/images", methods=["GET"])
+def images(req: func.HttpRequest) -> func.HttpResponse:
+    """The images of a collection."""
+    from similarity import browsing
+
+    return _http(lambda: browsing.list_images(req.route_params["collection"], req.params, feature_store(), settings()))
+
+
+@app.route("collections/{collection}/images/{image}", methods=["GET"])
+def image(req: func.HttpRequest) -> func.HttpResponse:
+    """What is stored of one image."""
+    from similarity import browsing
+
+    of, which = req.route_params["collection"], req.route_params["image"]
+    return _http(lambda: browsing.show_image(of, which, req.params, feature_store(), settings()))
+
+
+@app.route("collections/{collection}/images/{image}/picture", methods=["GET"])
+def image_picture(req: func.HttpRequest) -> func.HttpResponse:
+    """An image as it was uploaded."""
+    from similarity import picture_calls
+
+    of, which = req.route_params["collection"], req.route_params["image"]
+    return _http(lambda: picture_calls.picture(of, which, req.headers.get("If-None-Match", ""), settings()))
+
+
+@app.route("collections/{collection}/images/{image}/thumbnail", methods=["GET"])
+def image_thumbnail(req: func.HttpRequest) -> func.HttpResponse:
+    """A small picture of an image."""
+    from similarity import picture_calls
+
+    of, which, known = req.route_params["collection"], req.route_params["image"], req.headers.get("If-None-Match", "")
+    return _http(lambda: picture_calls.thumbnail(of, which, req.params, known, settings()))
+
+
+@app.route("collections/{collection}/search", methods=["POST"])
+def search_collection(req: func.HttpRequest) -> func.HttpResponse:
+    """The images of a collection that look like one, or several, or a part of one."""
+    from similarity import search_call
+
+    of = req.route_params["collection"]
+    return _http(lambda: search_call.search(of, req.get_body(), req.params, feature_store(), settings()))
+
+
+@app.route("collections/{collection}/duplicates", methods=["POST"])
+def duplicates(req: func.HttpRequest) -> func.HttpResponse:
+    """The images of a collection that show one picture, or whether it has an image already."""
+    from similarity.duplicates import calls
+
+    of = req.route_params["collection"]
+    return _http(lambda: calls.find_duplicates(of, req.get_body(), feature_store(), settings()))
+
+
+@app.route("collections/{collection}/rankers", methods=["GET"])
+def rankers(req: func.HttpRequest) -> func.HttpResponse:
+    """What was learned from labels, and how good it is."""
+    from similarity.ranking import calls
+
+    return _http(lambda: calls.list_rankers(req.route_params["collection"], feature_store()))
+
+
+@app.route("collections/{collection}/rankers", methods=["POST"])
+def train_ranker(req: func.HttpRequest) -> func.HttpResponse:
+    """Learn from labels."""
+    from similarity.ranking import calls
+
+    of = req.route_params["collection"]
+    return _http(lambda: calls.train_ranker(of, req.get_body(), feature_store(), settings()))
+
+
+@app.route("collections/{collection}/rankers", methods=["PATCH"])
+def change_ranker(req: func.HttpRequest) -> func.HttpResponse:
+    """Switch a ranker on or off."""
+    from similarity.ranking import calls
+
+    return _http(lambda: calls.change_ranker(req.route_params["collection"], req.get_body(), feature_store()))
+
+
+@app.route("collections/{collection}/rankers/{ranker}", methods=["DELETE"])
+def delete_ranker(req: func.HttpRequest) -> func.HttpResponse:
+    """Forget what was learned."""
+    from similarity.ranking import calls
+
+    of, which = req.route_params["collection"], req.route_params["ranker"]
+    return _http(lambda: calls.delete_ranker(of, which, feature_store()))
+
+
+@app.route("openapi.json", methods=["GET"])
+def openapi(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 - the worker passes the request by this name
+    """What can be asked of the app, as an OpenAPI document."""
+    from shared.openapi import document
+
+    return _http(document)
+
+
 @app.route("health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 def health(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 - the worker passes the request by this name
     """Ready or not, which model, which store."""

@@ -1,7 +1,5 @@
 """The words that people give to clusters: kept in the state, and handed out with the images."""
 
-import csv
-import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
@@ -14,11 +12,9 @@ from clustering.state import State, StateTooLongError, change_state
 from shared.contract import Json
 from shared.features import Feature, FeatureStore, StoreBusy
 from shared.fits import NOISE, FitStore
+from shared.table import csv_line
 
 BLOCK = 1000
-
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""A spreadsheet may run a cell that begins so."""
 
 
 class StaleFitError(Exception):
@@ -105,9 +101,9 @@ def as_csv(rows: Iterable[tuple[str, int, tuple[str, ...]]]) -> Iterator[str]:
     as a formula has an apostrophe in front, which makes it plain text there. The dictionary in JSON has all words as
     they are.
     """
-    yield _line("path", "cluster", "labels")
+    yield csv_line("path", "cluster", "labels")
     for path, cluster, words in rows:
-        yield _line(_harmless(path), cluster, _harmless("; ".join(map(_separable, words))))
+        yield csv_line(path, cluster, "; ".join(map(_separable, words)))
 
 
 def _fitted(fit: Fit, fits: FitStore, check: Callable[[], object]) -> dict[tuple[str, str], int]:
@@ -141,16 +137,6 @@ def _separable(word: str) -> str:
     if ";" in word or word.startswith('"'):
         return '"' + word.replace('"', '""') + '"'
     return word
-
-
-def _line(*cells: str | int) -> str:
-    line = io.StringIO()
-    csv.writer(line).writerow(cells)
-    return line.getvalue()
-
-
-def _harmless(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(FORMULA) else cell
 
 
 def _changed(collection: str, store: FeatureStore, fit: str | None, change: Callable[[State, Fit], State]) -> State:

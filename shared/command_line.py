@@ -25,7 +25,8 @@ NAMED = 10
 """Collections that are named to who asked for one that is not there."""
 
 type Options = argparse.Namespace
-"""What was typed; `run` is what does the command, `json` and `data` are those of `common_options`."""
+"""What was typed. `run` is what does the command with its stores, `json` and `data` are those of `common_options`; who
+needs no store sets `work`, which is `with_stores` for all others."""
 
 
 class CommandError(Exception):
@@ -57,6 +58,7 @@ def common_options() -> argparse.ArgumentParser:
     parser.add_argument(
         "--data", type=Path, metavar="DIR", help="the folder of the embedded store; default: DATA_DIR or .local"
     )
+    parser.set_defaults(work=with_stores)
     return parser
 
 
@@ -102,7 +104,7 @@ def run(
     """
     readable: tuple[type[Exception], ...] = (CommandError, OSError, SettingsError, StoreBusy, *errors)
     try:
-        done = with_stores(options)
+        done: Outcome = options.work(options)
         if answer := json.dumps(done.content) if options.json and done.content else done.text:
             print(answer, flush=True)
     except BrokenPipeError:

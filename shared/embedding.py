@@ -10,8 +10,9 @@ from PIL import Image
 from shared import backbone
 from shared.contract import Deadline, Json, RecordError
 from shared.features import Vector
-from shared.images import ImageError, open_image, squash
+from shared.images import ImageError, open_region, squash
 from shared.inputs import read_image
+from shared.regions import Region
 from shared.settings import Settings
 
 _cores = threading.BoundedSemaphore(os.process_cpu_count() or 1)
@@ -19,10 +20,12 @@ _cores = threading.BoundedSemaphore(os.process_cpu_count() or 1)
 
 
 class Embedded(NamedTuple):
-    """A decoded image (RGB, upright) and its embedding: float32, shape [256], unit length."""
+    """A decoded image or a region of one (RGB, upright) and its embedding: float32, shape [256], unit length."""
 
     image: Image.Image
     vector: Vector
+    clipped: bool
+    """Whether the region stuck out of the image, and what stuck out was left off."""
 
 
 class Query(NamedTuple):
@@ -32,11 +35,13 @@ class Query(NamedTuple):
     path: str | None
 
 
-def embed_bytes(data: bytes, settings: Settings, deadline: Deadline | None = None) -> Embedded:
-    """Embed an encoded image.
+def embed_bytes(
+    data: bytes, settings: Settings, deadline: Deadline | None = None, region: Region | None = None
+) -> Embedded:
+    """Embed an encoded image, or a region of it.
 
     Raises:
-        ImageError: Not an image, damaged, or too large.
+        ImageError: Not an image, damaged, or too large; or the region lies outside of it.
         RecordError: There was no core free before the deadline.
     """
     if len(data) > settings.max_image_bytes:
@@ -45,8 +50,10 @@ def embed_bytes(data: bytes, settings: Settings, deadline: Deadline | None = Non
     with _cores:
         if deadline:
             deadline.check()
-        image = open_image(data, max_pixels=settings.max_image_pixels, at_least=how.jpeg_draft)
-        return Embedded(image, backbone.embed(squash(image, how.size)[None])[0])
+        opened = open_region(data, region, max_pixels=settings.max_image_pixels, at_least=how.jpeg_draft)
+        vector = backbone.embed(squash(opened.image, how.size)[None])[0]
+    clipped = region is not None and region.sticks_out(opened.width, opened.height)
+    return Embedded(opened.image, vector, clipped)
 
 
 def embed_record(record: Mapping[str, Json], settings: Settings, deadline: Deadline) -> Query:

@@ -5,10 +5,14 @@ The formats are the ones Pillow decodes safely and photo collections hold. Sizes
 
 import io
 import struct
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
+
+from shared.boxes import SIDEWAYS, Box, least_side, scaled_box, stored_box
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF")
 HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
@@ -40,14 +44,28 @@ class ImageError(Exception):
     """The bytes are not an image that can be used; the message says why."""
 
 
+class Opened(NamedTuple):
+    """A decoded image, or a region of it, and the size of the whole when it is upright and nothing is left out."""
+
+    image: Image.Image
+    width: int
+    height: int
+
+
 def open_image(data: bytes, *, max_pixels: int, at_least: int) -> Image.Image:
+    """Decode a whole image; see `open_region`."""
+    return open_region(data, None, max_pixels=max_pixels, at_least=at_least).image
+
+
+def open_region(data: bytes, region: Callable[[int, int], Box] | None, *, max_pixels: int, at_least: int) -> Opened:
     """Decode an image: RGB, upright by its EXIF orientation, transparency on white, the first frame of several.
 
     Args:
         data: An encoded JPEG, PNG, WebP, GIF, TIFF, BMP, AVIF or HEIC image.
+        region: Given the width and the height of the upright image: which part of it is wanted. May raise ImageError.
         max_pixels: The largest width times height that is decoded.
-        at_least: A JPEG is decoded at an eighth, a quarter or half its size where both sides keep this many pixels.
-            libjpeg then skips most of the inverse DCT, which is what makes large photos cheap.
+        at_least: A JPEG is decoded at an eighth, a quarter or half its size where both sides of what is wanted keep
+            this many pixels. libjpeg then skips most of the inverse DCT, which is what makes large photos cheap.
 
     Raises:
         ImageError: Not such an image, damaged, or too large.
@@ -64,13 +82,19 @@ def open_image(data: bytes, *, max_pixels: int, at_least: int) -> Image.Image:
                     f"The image is too large: {width}×{height} is {width * height / 1e6:.0f} megapixels, "
                     f"more than MAX_IMAGE_MEGAPIXELS = {max_pixels / 1e6:g}."
                 )
-            image.draft("RGB", (at_least, at_least))
+            box = _stored_box(image, region) if region and image.format in _DRAFTED else None
+            drafted = least_side(width, height, box, at_least)
+            image.draft("RGB", (drafted, drafted))
             # In one piece: after each of the usual 64 kB the decoder would wait for Python's lock, which others hold.
             image.decodermaxblock = len(data)
             image.load()
-            turn = _TURNS.get(_orientation(image))
-            upright = _reduced(image, at_least)
-            return _to_rgb(upright.transpose(turn) if turn is not None else upright)
+            orientation = _orientation(image)
+            if image.format not in _DRAFTED:
+                width, height = image.size
+                box = _stored_box(image, region) if region else None
+            wanted = image.crop(scaled_box(box, image.width / width, image.height / height)) if box else image
+            upright = _to_rgb(_turned(_reduced(wanted, at_least), orientation))
+            return Opened(upright, *((height, width) if orientation in SIDEWAYS else (width, height)))
     except UnidentifiedImageError as error:
         raise ImageError("Not an image in a known format (JPEG, PNG, WebP, GIF, TIFF, BMP, AVIF, HEIC).") from error
     except DAMAGE as error:
@@ -112,6 +136,10 @@ _TURNS = {
 }
 """What undoes each orientation of EXIF 2.3, tag 0x0112."""
 
+_DRAFTED = frozenset({"JPEG", "MPO"})
+"""Formats that may be decoded smaller than they are. What they say of their size and orientation holds before they are
+loaded; of others Pillow turns some itself, so they are to be asked afterwards."""
+
 _REDUCIBLE = frozenset({"L", "LA", "RGB", "RGBA", "CMYK", "F"})
 """Modes whose values can be averaged: not palettes, and not what Pillow's `reduce` does not take."""
 
@@ -133,6 +161,18 @@ def _orientation(image: Image.Image) -> int:
     except DAMAGE:
         # Broken EXIF says nothing about the pixels, which are decoded by now.
         return 1
+
+
+def _stored_box(image: Image.Image, region: Callable[[int, int], Box]) -> Box:
+    """Where a region of the upright picture lies in the picture as it is stored."""
+    orientation = _orientation(image)
+    width, height = reversed(image.size) if orientation in SIDEWAYS else image.size
+    return stored_box(region(width, height), width, height, orientation)
+
+
+def _turned(image: Image.Image, orientation: int) -> Image.Image:
+    turn = _TURNS.get(orientation)
+    return image if turn is None else image.transpose(turn)
 
 
 def _reduced(image: Image.Image, at_least: int) -> Image.Image:

@@ -2,6 +2,7 @@
 
 Callers send what their indexer or client has: a `normalized_images` item, its base64 `data` alone, a `file_data`
 object, a url with a token, or the vectorizer's `imageUrl` and `imageBinary`. Any key of them may be missing or null.
+A `path` tells where the image is stored; whether it may stand alone is for the caller to say.
 """
 
 import base64
@@ -11,6 +12,7 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from shared.contract import Deadline, Json, RecordError
+from shared.features import usable_collection
 from shared.fetch import FetchError, fetch
 from shared.settings import Settings
 
@@ -29,6 +31,25 @@ class ImageInput(NamedTuple):
     """Its blob path, when it was said or is part of a url in the images container."""
 
 
+def has_image(record: Mapping[str, Json]) -> bool:
+    """Whether a record holds an image, or a url of one, rather than a `path` alone or nothing."""
+    return any(record.get(name) is not None for name in IMAGE_INPUTS) or any(record.get(name) for name, _ in URL_INPUTS)
+
+
+def said_path(record: Mapping[str, Json]) -> str | None:
+    """The `path` of a record: where its image is stored, None when that is not said.
+
+    Raises:
+        RecordError: No blob can have that path.
+    """
+    path = record.get("path")
+    if path is not None and not isinstance(path, str):
+        raise RecordError("The input 'path' is not a string.")
+    if path and not usable_collection(path):  # a blob without a folder is called what a collection could be
+        raise RecordError(f"The input 'path' is no path of a blob: {path!r:.50}.")
+    return path or None
+
+
 def read_image(record: Mapping[str, Json], settings: Settings, deadline: Deadline) -> ImageInput:
     """The encoded image of a record.
 
@@ -45,7 +66,7 @@ def read_image(record: Mapping[str, Json], settings: Settings, deadline: Deadlin
         urls = ([inner_url] if inner_url else []) + urls
     if encoded is None and not urls:
         raise RecordError(_no_image(record))
-    path = _said_path(record) or _stored_path([url for url, _ in urls], settings)
+    path = said_path(record) or _stored_path([url for url, _ in urls], settings)
     if encoded is not None:
         return ImageInput(_decoded(encoded, settings.max_image_bytes), path)
     return ImageInput(_fetched(*urls[0], settings, deadline), path)
@@ -97,13 +118,6 @@ def _fetched(url: Json, token: Json, settings: Settings, deadline: Deadline) -> 
         return fetch(url, hosts=settings.allowed_hosts, max_bytes=settings.max_image_bytes, deadline=limit)
     except FetchError as error:
         raise RecordError(str(error)) from error
-
-
-def _said_path(record: Mapping[str, Json]) -> str | None:
-    path = record.get("path")
-    if path is not None and not isinstance(path, str):
-        raise RecordError("The input 'path' is not a string.")
-    return path or None
 
 
 def _stored_path(urls: list[Json], settings: Settings) -> str | None:

@@ -21,6 +21,7 @@ class Settings:
 
     Attributes:
         top: TOPN. Look-alikes in an answer when the caller does not say, 1 to 1000.
+        rerank_overfetch: RERANK_OVERFETCH. How many times as many images as it shows a ranker is given, 1 to 100.
         images_container: IMAGES_CONTAINER. The blob container that holds the images.
         images_connection: IMAGES_STORAGE. The connection string of its storage account, where no identity may sign in.
         images_account: IMAGES_STORAGE__blobServiceUri, or of the connection string: the account's blob endpoint, or "".
@@ -44,6 +45,7 @@ class Settings:
     """
 
     top: int = 3
+    rerank_overfetch: int = 10
     images_container: str = "images"
     images_connection: str = field(default="", repr=False)
     images_account: str = ""
@@ -84,6 +86,7 @@ def read_settings(env: Mapping[str, str]) -> Settings:
     hosts = env.get("ALLOWED_HOSTS", "").lower().split(",") if env.get("ALLOWED_HOSTS") else [_host(account)]
     return Settings(
         top=_number(env, "TOPN", default.top, int, 1, 1000),
+        rerank_overfetch=_number(env, "RERANK_OVERFETCH", default.rerank_overfetch, int, 1, 100),
         images_container=env.get("IMAGES_CONTAINER") or default.images_container,
         images_connection=connection,
         images_account=account,

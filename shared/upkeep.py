@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -13,11 +14,16 @@ from shared.ingest import sync_blob
 from shared.reconcile import reconcile
 from shared.settings import Settings, SettingsError
 
+NOT_IN_NAMES = re.compile("[\x00-\x1f\ufffe\uffff]")
+"""What no blob's name holds: Blob storage could not list it, as XML cannot carry it."""
+
 log = logging.getLogger(__name__)
 
 
 def reconcile_collection(collection: str, store: FeatureStore, settings: Settings) -> Reply:
     """Bring a collection in step as far as a call's time budget allows: the report says whether it is `complete`."""
+    if NOT_IN_NAMES.search(collection):
+        return error_reply(CallError(404, "No blob's name can begin so: this one has a control character."))
     report = reconcile(collection, store, settings, Deadline(settings.time_budget))
     return _reply(asdict(report))
 

@@ -1,7 +1,6 @@
 """One page that shows a fit: what it found and how well, and pictures of each cluster.
 
-The page is one file that loads nothing and runs nothing. Names and labels come from anywhere, so every text goes
-through `markup.text`, and the page's own policy forbids scripts besides.
+Names and labels come from anywhere, so every text goes through `markup.text`.
 """
 
 import shlex
@@ -19,11 +18,10 @@ from shared.contract import Deadline
 from shared.features import FeatureStore
 from shared.fits import FitStore
 from shared.markup import LISTED, ids, missing, plural, text
+from shared.page import page
 from shared.pictures import Picture
 
 STYLE = Path(__file__).with_name("report.css").read_text(encoding="utf-8")
-
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 
 
 def report_html(
@@ -71,13 +69,7 @@ def report_page(current: Current, features: FeatureStore, shown: Samples) -> str
         noise_html(fit, shown),
         _parameters(fit),
     ]
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>Clusters of {text(fit.collection)}</title><style>{STYLE}</style></head>\n"
-        f"<body><main>\n{'\n'.join(part for part in body if part)}\n</main></body></html>\n"
-    )
+    return page(f"Clusters of {fit.collection}", body, STYLE)
 
 
 def page_path(collection: str) -> str:

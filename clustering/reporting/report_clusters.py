@@ -1,7 +1,5 @@
 """The part of the report that shows the clusters: what they are called, how large they are, pictures of each."""
 
-import base64
-import io
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -10,6 +8,7 @@ from clustering.reporting.groups import Group, samples
 from shared.contract import Deadline
 from shared.fits import NOISE, FitStore, Member
 from shared.markup import LISTED, ids, plural, text
+from shared.page import img
 from shared.pictures import Picture, Pictures, read_pictures
 
 SHOWN = 60
@@ -105,13 +104,9 @@ def _pictures(cluster: int, size: int, shown: Samples) -> str:
 
 
 def _picture(member: Member, pictures: Pictures) -> str:
-    path = text(member.path)
     picture = pictures.found.get(member.path)
     if picture is None:
         why = "no picture" if member.path in pictures.found else "not read"
-        return f'<li class="none" title="{path}">{why}</li>'
-    target = io.BytesIO()
-    picture.save(target, "JPEG", quality=80)
-    data = base64.b64encode(target.getvalue()).decode()
+        return f'<li class="none" title="{text(member.path)}">{why}</li>'
     edge = "" if member.core or member.cluster == NOISE else ' class="edge"'
-    return f'<li{edge}><img alt="{path}" title="{path}" src="data:image/jpeg;base64,{data}"></li>'
+    return f"<li{edge}>{img(picture, member.path)}</li>"

@@ -6,7 +6,7 @@ import sys
 from datetime import UTC, datetime
 from itertools import groupby
 
-from tests.bench import clustering, cosmos, images, ingest, serving, store
+from tests.bench import clustering, cosmos, images, ingest, serving, similarity, store
 from tests.bench.measure import Figure, machine
 from tests.servers.devhost import ROOT
 
@@ -15,6 +15,7 @@ PARTS = {
     "serving": serving.figures,
     "ingest": ingest.figures,
     "store": store.figures,
+    "similarity": similarity.figures,
     "clustering": clustering.figures,
     "cosmos": cosmos.figures,
 }

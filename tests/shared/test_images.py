@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from shared.images import ImageError, open_image, perceptual_hash, squash
+from shared.images import ImageError, open_image, open_region, perceptual_hash, squash
 from tests.pictures import encoded, scene
 
 SIZE = (640, 480)
@@ -112,26 +112,97 @@ def test_of_several_frames_the_first_is_seen(kind: str) -> None:
     assert opened(data).getpixel((20, 20)) == (255, 0, 0)
 
 
+UNDO = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
+
+
+def lying(picture: Image.Image, orientation: int, kind: str, **options: Any) -> bytes:
+    """A file whose pixels lie so that its EXIF orientation makes the picture of them."""
+    stored = picture.transpose(UNDO[orientation]) if orientation in UNDO else picture
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return encoded(stored, kind, exif=exif, **options)
+
+
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
 @pytest.mark.parametrize("size", [(640, 480), (1300, 1000)])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_a_photo_is_turned_upright_by_its_exif(orientation: int, size: tuple[int, int], kind: str) -> None:
-    undo = {
-        2: Image.Transpose.FLIP_LEFT_RIGHT,
-        3: Image.Transpose.ROTATE_180,
-        4: Image.Transpose.FLIP_TOP_BOTTOM,
-        5: Image.Transpose.TRANSPOSE,
-        6: Image.Transpose.ROTATE_90,
-        7: Image.Transpose.TRANSVERSE,
-        8: Image.Transpose.ROTATE_270,
-    }
-    picture = scene(size=size)
-    stored = picture.transpose(undo[orientation]) if orientation in undo else picture
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    image = opened(encoded(stored, kind, exif=exif))
+    image = opened(lying(scene(size=size), orientation, kind))
     assert image.width > image.height
     assert distance(image, scene()) < 4
+
+
+ORIENTATIONS = st.integers(1, 8)
+BOXES = st.tuples(st.integers(0, 299), st.integers(0, 199), st.integers(1, 300), st.integers(1, 200))
+
+
+def clouds(size: tuple[int, int]) -> Image.Image:
+    """A picture that looks different everywhere, with nothing in it that is much smaller than a hundredth of it."""
+    noise = np.random.default_rng(7).integers(0, 255, (28, 42, 3), dtype=np.uint8)
+    return Image.fromarray(noise).resize(size, Image.Resampling.BICUBIC)
+
+
+@settings(max_examples=60)
+@given(ORIENTATIONS, st.sampled_from(["PNG", "TIFF", "WEBP"]), BOXES)
+def test_a_region_is_that_part_of_the_upright_picture(
+    orientation: int, kind: str, box: tuple[int, int, int, int]
+) -> None:
+    picture = clouds((300, 200))
+    left, top, right, bottom = box[0], box[1], min(box[0] + box[2], 300), min(box[1] + box[3], 200)
+    sizes: list[tuple[int, int]] = []
+
+    def region(width: int, height: int) -> tuple[float, float, float, float]:
+        sizes.append((width, height))
+        return left, top, right, bottom
+
+    data = lying(picture, orientation, kind, **({"lossless": True} if kind == "WEBP" else {}))
+    got = open_region(data, region, max_pixels=10**6, at_least=448)
+    assert sizes == [(300, 200)]
+    assert got[1:] == (300, 200)
+    assert np.array_equal(np.asarray(got.image), np.asarray(picture.crop((left, top, right, bottom))))
+
+
+LARGE = clouds((2000, 1400))
+LARGE_JPEGS = {orientation: lying(LARGE, orientation, "JPEG", quality=92) for orientation in (1, 6, 7, 8)}
+
+
+@settings(max_examples=30)
+@given(
+    st.sampled_from(sorted(LARGE_JPEGS)),
+    st.floats(0, 0.9),
+    st.floats(0, 0.9),
+    st.floats(0.1, 1),
+    st.floats(0.1, 1),
+    st.integers(24, 200),
+)
+def test_a_region_of_a_jpeg_that_is_decoded_smaller_is_still_there_and_large_enough(
+    orientation: int, x: float, y: float, width: float, height: float, at_least: int
+) -> None:
+    box = (2000 * x, 1400 * y, min(2000 * (x + width), 2000), min(1400 * (y + height), 1400))
+    got = open_region(LARGE_JPEGS[orientation], lambda _w, _h: box, max_pixels=10**7, at_least=at_least)
+    assert got[1:] == (2000, 1400)
+    assert min(got.image.size) >= min(at_least, int(min(box[2] - box[0], box[3] - box[1])))
+    plain = LARGE.resize((32, 32), Image.Resampling.BOX, box=box)
+    seen = got.image.resize((32, 32), Image.Resampling.BOX)
+    # The box may begin inside a pixel of the smaller picture, a twelfth of what is seen here at the most.
+    assert np.abs(np.asarray(plain, float) - np.asarray(seen, float)).mean() < 9
+
+
+def test_a_region_of_a_jpeg_is_decoded_only_as_large_as_is_needed() -> None:
+    data = LARGE_JPEGS[1]
+    whole = open_region(data, lambda w, h: (0, 0, w, h), max_pixels=10**7, at_least=300)
+    assert whole.image.size == (500, 350)  # a quarter
+    assert np.array_equal(np.asarray(whole.image), np.asarray(open_image(data, max_pixels=10**7, at_least=300)))
+    part = open_region(data, lambda _w, _h: (1000, 500, 1700, 1200), max_pixels=10**7, at_least=300)
+    assert part.image.size == (350, 350)  # half of it; a quarter would be 175, below 300
 
 
 def test_broken_exif_does_not_spoil_the_picture() -> None:

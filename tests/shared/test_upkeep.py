@@ -166,3 +166,10 @@ def test_a_reconcile_by_hand_reports(
         "remaining": 0,
         "complete": True,
     }
+
+
+@pytest.mark.parametrize("name", ["a\x00", "\x1b", "a\ufffe"])
+def test_a_name_that_no_blob_has_is_the_callers_mistake(
+    store: SqliteFeatureStore, images_settings: Settings, name: str
+) -> None:
+    assert reconcile_collection(name, store, images_settings).status == 404

@@ -13,6 +13,7 @@ from PIL import Image
 from shared.blobs import Blob
 from shared.embedding import embed_bytes
 from shared.features import Feature
+from shared.image_ids import id_of
 from shared.ingest import feature_of
 from shared.settings import Settings
 from shared.sqlite.store import SqliteFeatureStore
@@ -67,7 +68,13 @@ def test_look_alikes_come_best_first_with_all_that_explains_them(store: SqliteFe
     assert data["top"] == 3
     assert data["minScore"] == -1
     assert data["model"].startswith("efficientnet-lite0")
+    assert data["offset"] == 0
+    assert data["took"].keys() == {"image", "search"}
+    assert data["took"]["image"] > 0
+    assert data["took"]["search"] > 0
     assert data["matches"][0]["tags"] == {"name": "waves"}
+    assert data["matches"][0]["id"] == id_of(data["most_similar"][0])
+    assert data["matches"][0].keys() == {"path", "id", "url", "score", "tags"}
 
 
 def test_a_score_is_the_cosine_of_the_two_embeddings(store: SqliteFeatureStore) -> None:
@@ -162,7 +169,7 @@ def test_one_bad_record_does_not_spoil_its_neighbours(store: SqliteFeatureStore)
     good = {"image": as_base64(encoded(stripes(2))), "collection": "waves"}
     answers = ask(store, good, good | {"top": 0}, good | {"image": as_base64(b"text")}, {}, good)
     assert [bool(answer["errors"]) for answer in answers] == [False, True, True, True, False]
-    assert answers[0]["data"] == answers[4]["data"]
+    assert answers[0]["data"]["matches"] == answers[4]["data"]["matches"]
     assert "known format" in answers[2]["errors"][0]["message"]
 
 
@@ -183,3 +190,45 @@ def test_vectors_of_another_model_are_never_met(store: SqliteFeatureStore) -> No
     assert "holds no images of the model" in answer["warnings"][0]["message"]
     assert store.upsert(replace(old, model=answer["data"]["model"]))
     assert ask_one(store, stripes(0), collection="old", includeSelf="true")["data"]["most_similar"] == ["old/0.png"]
+
+
+def test_a_stored_image_is_asked_for_by_its_path(store: SqliteFeatureStore) -> None:
+    sent = ask_one(store, stripes(0), {"path": "waves/0.png"}, top="10")
+    (stored,) = ask(store, {"path": "waves/0.png", "top": 10})
+    assert stored["data"]["matches"] == sent["data"]["matches"]
+    assert stored["data"]["collection"] == "waves"
+
+
+def test_options_of_the_call_and_of_the_record_work_together(store: SqliteFeatureStore) -> None:
+    record = {"positives": ["waves/0.png"], "negatives": ["waves/80 %.png"], "offset": 1, "groupBy": None}
+    (answer,) = ask(store, record, top="2", filter='{"name": "waves"}', groupBy="tag:name")
+    assert answer["data"]["matches"] == []  # one group, and the page begins behind it
+    assert (answer["data"]["top"], answer["data"]["offset"]) == (2, 1)
+    (answer,) = ask(store, record | {"offset": 0}, top="2", filter='{"name": "waves"}', groupBy="tag:name")
+    assert [match["group"] for match in answer["data"]["matches"]] == ["waves"]
+    assert answer["data"]["most_similar"] == ["waves/4.png"]
+
+
+def test_a_region_finds_what_it_shows(store: SqliteFeatureStore) -> None:
+    page = Image.new("RGB", (900, 700), "red")
+    page.paste(stripes(30), (500, 300))
+    record = {"boundingBox": {"x": 500, "y": 300, "w": 320, "h": 320}, "top": 1}
+    data = ask_one(store, page, record, collection="waves")["data"]
+    assert data["most_similar"] == ["waves/30.png"]
+    assert data["matches"][0]["score"] == pytest.approx(1, abs=1e-6)
+    clipped = ask_one(store, page, {"boundingBox": {"x": 500, "y": 300, "w": 900, "h": 320}}, collection="waves")
+    assert clipped["warnings"] == [{"message": "The region sticks out of its image; what is inside was used."}]
+
+
+def test_a_record_that_names_no_ranker_that_there_is_fails_and_true_is_a_warning(store: SqliteFeatureStore) -> None:
+    named, on = ask(store, {"path": "waves/0.png", "rerank": "svm"}, {"path": "waves/0.png", "rerank": True})
+    assert named["data"] == {}
+    assert "svm" in named["errors"][0]["message"]
+    assert len(on["data"]["matches"]) == 3
+    assert "No ranker of the collection 'waves' is switched on" in on["warnings"][0]["message"]
+    assert "rerank" not in on["data"]["took"]
+
+
+def test_what_the_skill_does_not_know_is_ignored(store: SqliteFeatureStore) -> None:
+    (answer,) = ask(store, {"path": "waves/0.png", "recordNumber": 7, "image_text": "a"})
+    assert answer["errors"] is None

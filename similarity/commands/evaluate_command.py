@@ -1,0 +1,206 @@
+"""The command that measures how well rankers and models find images of the same label."""
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from shared import backbone
+from shared.command_line import CommandError, Options, Outcome, Tools, collection_name, with_stores
+from shared.images import ImageError, open_image
+from shared.local_settings import command_settings
+from shared.pictures import Picture, from_folder, from_storage, read_pictures
+from shared.settings import Settings, SettingsError
+from shared.terminal import printable, progress_bar
+from similarity.commands.adding import Add
+from similarity.commands.evaluate_text import outcome
+from similarity.commands.labelled_images import LabelledImages, of_collection, of_folder, read_labels
+from similarity.duplicates.figures import DuplicateFigures, duplicate_figures
+from similarity.evaluation.evaluate import Evaluation, EvaluationError, Setup, evaluate
+from similarity.evaluation.examples import choose
+from similarity.evaluation.files import as_csv
+from similarity.evaluation.report import report_page
+from similarity.evaluation.report_duplicates import duplicates_html
+from similarity.evaluation.sets import NEGATIVES, QUERIES
+from similarity.evaluation.vectors import VectorsError, in_common, read_vectors
+from similarity.ranking.labels import LabelError
+from similarity.ranking.rankers import RANKERS
+
+ERRORS = (EvaluationError, LabelError, VectorsError)
+
+PHOTOS = 150
+"""Photos of a folder that are changed to measure how duplicates are found: half a minute, and 1 GB."""
+
+
+def add(add: Add) -> None:
+    """Add the command."""
+    about = "measure how well images of the same label are found, by each ranker and with vectors of other models"
+    command = add("evaluate", _of_collection, about, "samples --html report.html", collection=False)
+    # A folder needs no store.
+    command.set_defaults(work=_work)
+    command.add_argument(
+        "source",
+        metavar="SOURCE",
+        help="a folder of this machine: the images below it are embedded, and nothing is stored; or else a collection",
+    )
+    command.add_argument(
+        "--labels",
+        default="folder",
+        metavar="WHERE",
+        help="folder (an image's label is its folder's name), tag:NAME, or a CSV file of paths and labels; "
+        "default: folder",
+    )
+    command.add_argument(
+        "--rankers", type=_rankers, default=RANKERS, metavar="NAMES", help=f"some of {','.join(RANKERS)}; default: all"
+    )
+    command.add_argument(
+        "--vectors",
+        type=_vectors,
+        action="append",
+        default=[],
+        metavar="NAME=FILE.npz",
+        help="compare with another model: NumPy arrays 'paths' (below SOURCE) and 'vectors'; may be repeated",
+    )
+    command.add_argument("--seed", type=_number(0), default=0, metavar="N", help="draws other halves and sets")
+    command.add_argument(
+        "--queries", type=_number(1), default=QUERIES, metavar="N", help="sets of a label at most; default: %(default)s"
+    )
+    command.add_argument(
+        "--negatives", type=_number(1), default=NEGATIVES, metavar="N", help="of a set at most; default: %(default)s"
+    )
+    command.add_argument("--html", type=Path, metavar="FILE.html", help="write a page with curves and pictures")
+    command.add_argument("--csv", type=Path, metavar="FILE.csv", help="write all figures, in total and by label")
+    command.add_argument(
+        "--images",
+        type=Path,
+        metavar="FOLDER",
+        help="take a collection's pictures from here, not from the container: the folder that holds the collection's",
+    )
+    command.add_argument(
+        "--no-duplicates", action="store_true", help="do not measure how duplicates of a folder's photos are found"
+    )
+
+
+def _work(options: Options) -> Outcome:
+    folder = Path(options.source)
+    if not folder.is_dir():
+        try:
+            options.source = collection_name(options.source)
+            return with_stores(options)
+        except (argparse.ArgumentTypeError, SettingsError) as error:
+            said = f"There is no folder {printable(options.source)}, and no collection can be read. {error}"
+            raise CommandError(said) from error
+    settings = command_settings()
+    _check(options)
+    with progress_bar() as progress:
+        images = of_folder(folder, read_labels(options.labels), settings, lambda done: progress("embedding", done))
+        found, images = _measured(options, images, "", progress)
+        duplicates = None if options.no_duplicates else _duplicates(folder, images, settings, progress)
+        _write(options, found, images, lambda: from_folder(folder, settings), duplicates)
+    return outcome(options, found, images, duplicates)
+
+
+def _of_collection(options: Options, tools: Tools) -> Outcome:
+    _check(options)
+    collection = options.source
+    with progress_bar() as progress:
+        labels = read_labels(options.labels)
+        images = of_collection(collection, labels, tools, lambda done: progress("reading", done))
+        found, images = _measured(options, images, f"{collection}/", progress)
+        folder, settings = options.images, tools.settings
+        _write(
+            options, found, images, lambda: from_folder(folder, settings) if folder else from_storage(settings), None
+        )
+    return outcome(options, found, images, None)
+
+
+def _check(options: Options) -> None:
+    """That what will be written can be, before all the work is done."""
+    for file in (options.html, options.csv):
+        if file and not file.parent.is_dir():
+            raise CommandError(f"The folder {printable(str(file.parent))} does not exist.")
+    names = [backbone.MODEL, *(name for name, _ in options.vectors)]
+    if len(set(names)) < len(names):
+        raise CommandError("Two models are called the same.")
+    if options.images and not options.images.is_dir():
+        raise CommandError(f"{printable(str(options.images))} is no folder.")
+
+
+def _measured(
+    options: Options, images: LabelledImages, prefix: str, progress: Callable[[str, float], object]
+) -> tuple[Evaluation, LabelledImages]:
+    """What came of it, and the images that it is about: those that all models know."""
+    others = {name: read_vectors(file) for name, file in options.vectors}
+    common = in_common([path.removeprefix(prefix) for path in images.paths], images.vectors, backbone.MODEL, others)
+    labels = [images.labels[row] for row in common.rows]
+    notes = [*images.notes, *(_lacking(model, paths) for model, paths in common.lacking.items())]
+    alone = sorted(label for label in set(labels) if labels.count(label) == 1)
+    notes += [f"Labels of one image are not measured: {', '.join(alone[:10])}{', …' * (len(alone) > 10)}"] * bool(alone)
+    setup = Setup(options.seed, options.queries, options.negatives)
+    found = evaluate(labels, common.models, options.rankers, setup, progress)
+    paths = [images.paths[row] for row in common.rows]
+    return found, LabelledImages(paths, common.models[backbone.MODEL], labels, notes, images.failed)
+
+
+def _lacking(model: str, paths: Sequence[str]) -> str:
+    return f"The model {model} has no vector of {len(paths):,} images, which were left out of all: {paths[0]}, …"
+
+
+def _duplicates(
+    folder: Path, images: LabelledImages, settings: Settings, progress: Callable[[str, float], object]
+) -> DuplicateFigures | None:
+    step = -(-len(images.paths) // PHOTOS)
+    photos: dict[str, Image.Image] = {}
+    for path in images.paths[::step]:
+        try:
+            data = (folder / path).read_bytes()
+            side = backbone.PREPROCESSING.jpeg_draft
+            photos[path] = open_image(data, max_pixels=settings.max_image_pixels, at_least=side)
+        except (OSError, ImageError):  # it could be read a moment ago
+            continue
+    if not photos:
+        return None
+    return duplicate_figures(photos, second_look=True, progress=lambda done: progress("duplicates", done))
+
+
+def _write(
+    options: Options,
+    found: Evaluation,
+    images: LabelledImages,
+    picture: Callable[[], Picture],
+    duplicates: DuplicateFigures | None,
+) -> None:
+    """Write the files that were asked for."""
+    if options.csv:
+        options.csv.write_text("".join(as_csv(found)), encoding="utf-8", errors="backslashreplace", newline="")
+    if not options.html:
+        return
+    part = duplicates_html(duplicates) if duplicates else ""
+    chosen = choose(found)
+    pictures = read_pictures([images.paths[row] for row in chosen.images], picture())
+    page = report_page(options.source, found, images.paths, images.notes, chosen, pictures, part)
+    options.html.write_text(page, encoding="utf-8")
+
+
+def _rankers(given: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(name.strip() for name in given.split(",")))
+    if unknown := [name for name in names if name not in RANKERS]:
+        raise argparse.ArgumentTypeError(f"there is no ranker {unknown[0]!r:.50}; there are {', '.join(RANKERS)}")
+    return names
+
+
+def _vectors(given: str) -> tuple[str, Path]:
+    name, _, file = given.partition("=")
+    if not name.strip() or not file:
+        raise argparse.ArgumentTypeError("it takes NAME=FILE.npz")
+    return name.strip(), Path(file)
+
+
+def _number(least: int) -> Callable[[str], int]:
+    def number(given: str) -> int:
+        if not given.isdecimal() or not least <= int(given[:10]) <= 10**9:
+            raise argparse.ArgumentTypeError(f"it takes a whole number from {least}")
+        return int(given)
+
+    return number

@@ -1,0 +1,1 @@
+"""How well rankers find images of the same label: the protocol, the figures, and the report."""
