@@ -44,7 +44,13 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 
     for module in COMMANDS:
         module.add(add)
-    return parser.parse_args(arguments)
+    options, rest = parser.parse_known_args(arguments)
+    # argparse takes an empty list of photos as soon as an option follows COLLECTION; those behind it are left over.
+    if rest and (not hasattr(options, "photos") or any(one.startswith("-") for one in rest)):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if rest:
+        options.photos = [*options.photos, *rest]
+    return options
 
 
 if __name__ == "__main__":

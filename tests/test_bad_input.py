@@ -70,7 +70,7 @@ def test_a_bad_record_is_explained_and_its_neighbours_are_answered(http: httpx.C
     assert reply.status_code == 200
     first, middle, last = reply.json()["values"]
     assert first["errors"] is last["errors"] is None
-    assert first["data"] == last["data"] != {}
+    assert first["data"] | {"took": None} == last["data"] | {"took": None} != {"took": None}
     assert middle["data"] == {}
     assert len(middle["errors"]) == 1
     assert "internal error" not in middle["errors"][0]["message"]

@@ -50,7 +50,7 @@ type Ask = Callable[..., Any]
 C = "/collections/{collection}"
 LABELS = ("fish", "flowers", "planets")
 FISH, COPY = "photos/fish/pompano.jpg", "photos/copy.jpg"
-EXAMPLES = 12
+EXAMPLES = 8
 """Of each operation and kind, good calls and bad ones."""
 
 EXAMPLES_OF_SLOW = 3

@@ -56,7 +56,7 @@ def look_again(
         found = read_pictures({path for pair in some for path in pair} - (known or {}).keys(), picture, deadline)
         looks = {path: prepare(image) for path, image in {**found.found, **(known or {})}.items() if image}
         for one, other in some:
-            if one in looks and other in looks and (deadline is None or deadline.remaining()):
+            if one in looks and other in looks:
                 seen += 1
                 if agreement(looks[one], looks[other]) >= CONFIRMED:
                     confirmed.add((one, other))

@@ -88,18 +88,19 @@ def placings(one: Look, other: Look) -> list[Placing]:
 def fitted(one: Pixels, other: Pixels, affine: Affine) -> Affine:
     """The way near the one given that makes the details of two pictures most alike, by least squares."""
     affine = affine * [1, 1, FINE / COARSE]
-    down, right = (np.asarray(slope, np.float32) for slope in np.gradient(one))
+    down, right = np.gradient(one)
+    planes = np.stack([one, right, down]).astype(np.float32)
     x, y = centred(other)
     best, result = -1.0, affine
     for _ in range(STEPS + 1):
         at = places_on(one, affine, x, y)
-        values, inside = sampled(one, *at)
+        values, inside = sampled(planes, *at)
         if inside.mean() < LEAST:
             break
-        here, there = values[inside], other.ravel()[inside]
+        here, by_x, by_y = values[:, inside]
+        there = other.ravel()[inside]
         if (score := float(np.corrcoef(here, there)[0, 1]) if here.std() * there.std() > 0 else -1.0) > best:
             best, result = score, affine
-        by_x, by_y = sampled(right, *at)[0][inside], sampled(down, *at)[0][inside]
         across, along = x[inside], y[inside]
         # The last two columns: contrast and light, which may differ.
         slopes = np.stack(
@@ -182,15 +183,15 @@ def _moved(square: Pixels) -> Pixels:
 
 
 def sampled(values: Pixels, x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[Pixels, NDArray[np.bool_]]:
-    """Values between pixels, and whether each place lies on the picture."""
-    height, width = values.shape
+    """Values [..., height, width] between pixels, and whether each place lies on the picture."""
+    height, width = values.shape[-2:]
     inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
     left = np.clip(np.floor(x), 0, width - 2).astype(np.intp)
     top = np.clip(np.floor(y), 0, height - 2).astype(np.intp)
     right, down = np.clip(x - left, 0, 1).astype(np.float32), np.clip(y - top, 0, 1).astype(np.float32)
-    flat, at = values.ravel(), top * width + left
-    above = flat[at] * (1 - right) + flat[at + 1] * right
-    below = flat[at + width] * (1 - right) + flat[at + width + 1] * right
+    flat, at = values.reshape(*values.shape[:-2], -1), top * width + left
+    above = flat[..., at] * (1 - right) + flat[..., at + 1] * right
+    below = flat[..., at + width] * (1 - right) + flat[..., at + width + 1] * right
     found: Pixels = above * (1 - down) + below * down
     return found, inside
 

@@ -4,7 +4,7 @@ import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,19 @@ MAX_BYTES = 2_000_000_000
 """What the arrays of a file may take in memory; the file may be much smaller."""
 
 MAX_DIMENSIONS = 100_000
+
+DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    OSError,
+    EOFError,
+    ValueError,
+    LookupError,
+    RuntimeError,
+    SyntaxError,
+    MemoryError,
+)
+"""What zipfile and numpy raise for other files, damaged ones, and pickles, which are never loaded."""
 
 
 class VectorsError(ValueError):
@@ -79,14 +92,14 @@ def in_common(paths: Sequence[str], vectors: Vector, name: str, others: Mapping[
 
 
 def _arrays(file: Path) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
-    try:
-        with zipfile.ZipFile(file) as packed:
-            size = sum(part.file_size for part in packed.infolist())
-        found = _loaded(file) if size <= MAX_BYTES else []
-    except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, RuntimeError, SyntaxError, MemoryError) as error:
-        # What zipfile and numpy raise for other files, damaged ones, and pickles, which are never loaded.
-        said = f"{file} is no NumPy file of plain arrays (numpy.savez(FILE, paths=..., vectors=...)): {error}"
-        raise VectorsError(said) from error
+    with file.open("rb") as opened:
+        try:
+            with zipfile.ZipFile(opened) as packed:
+                size = sum(part.file_size for part in packed.infolist())
+            found = _loaded(opened) if size <= MAX_BYTES else []
+        except DAMAGE as error:
+            said = f"{file} is no NumPy file of plain arrays (numpy.savez(FILE, paths=..., vectors=...)): {error}"
+            raise VectorsError(said) from error
     if size > MAX_BYTES:
         raise VectorsError(f"{file}: its arrays take {size / 1e9:.1f} GB, more than {MAX_BYTES / 1e9:g}.")
     paths, vectors = found
@@ -95,6 +108,7 @@ def _arrays(file: Path) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
     return paths, vectors
 
 
-def _loaded(file: Path) -> list[object]:
+def _loaded(file: IO[bytes]) -> list[object]:
+    file.seek(0)
     with np.load(file, allow_pickle=False) as arrays:
         return [arrays[name] if name in arrays.files else None for name in ("paths", "vectors")]

@@ -30,7 +30,7 @@ class LabelError(ValueError):
 
 
 class Labelled(NamedTuple):
-    """Images with labels."""
+    """Images with labels, in the order of their paths."""
 
     paths: Sequence[str]
     vectors: Vector
@@ -128,7 +128,8 @@ def labelled(
     if not found:
         raise LabelError(_nothing(collection, labels, missing, tags))
     images = sampler.images()
-    rows = [row for row, path in enumerate(images.paths) if path in found]
+    # By path: which images are held back must not depend on the order of the store.
+    rows = sorted((row for row, path in enumerate(images.paths) if path in found), key=images.paths.__getitem__)
     paths = [images.paths[row] for row in rows]
     return Labelled(paths, images.vectors[rows], [found[path] for path in paths], len(found), missing)
 

@@ -1,10 +1,12 @@
 """How good a learned ranker is on images that it did not learn from, and from how many examples on."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shared.features import Vector
 from similarity.evaluation.ranks import positive_ranks
@@ -28,9 +30,9 @@ STEPS = (2, 3, 5, 10, 20, 50, 100)
 
 COMPARED = ("random", "l2", "cosine")
 
-MARGIN = 0.005
-"""A smaller gain in mean average precision is none. Labels given to the sample photos at random (12 draws) gained up
-to .0035."""
+ERRORS = 2
+"""Standard errors by which a ranker must lead. Labels given to sample photos at random led by so many in 1 of 10 draws,
+be it 8 photos or 96; the true labels of all photos lead by 4 to 5."""
 
 
 class Figures(NamedTuple):
@@ -40,11 +42,13 @@ class Figures(NamedTuple):
     recall_at_1: float
     mean_rank: float
     """Of one image of the label among up to 50 of other labels."""
+    chance: float = 0.0
+    """By how much it may lead cosine in mean average precision for no reason: ERRORS standard errors of the lead."""
 
     def beats(self, other: "Figures") -> bool:
-        """Whether these are better in mean average precision by MARGIN at least, and in mean rank not worse."""
-        gain = self.mean_average_precision - other.mean_average_precision
-        return gain >= MARGIN and self.mean_rank <= other.mean_rank
+        """Whether these are better in mean average precision by more than chance, and in mean rank not worse."""
+        lead = self.mean_average_precision - other.mean_average_precision
+        return lead > self.chance and self.mean_rank <= other.mean_rank
 
 
 class Step(NamedTuple):
@@ -85,25 +89,44 @@ def measure(
     Returns:
         What came of it, or None where there are too few images to hold half of them back: four of two labels suffice.
     """
+    # Only here, because no answer needs it.
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # noqa: PLC0415
+
     held_out = min(HELD_OUT, len(split(labels, seed=seed)[1]))
     halvings = min(HALVINGS, max(1, QUERIES // max(1, held_out)))
     done = []
-    for n in range(halvings):
-        try:
-            done.append(_halving(name, vectors, labels, seed + n, partial(_part, progress, n, halvings)))
-        except TrainingError:
-            return None
-    figures = {ranker: _mean([one.figures[ranker] for one in done]) for ranker in done[0].figures}
+    # Matrices are small here: on a busy machine OpenBLAS's threads wait for each other, up to thirty times as long.
+    with threadpool_limits(1, "blas"):
+        for n in range(halvings):
+            try:
+                done.append(_halving(name, vectors, labels, seed + n, partial(_part, progress, n, halvings)))
+            except TrainingError:
+                return None
+    cosine = [one.compared["cosine"] for one in done]
+    figures = {ranker: _mean([one.compared[ranker].figures for one in done]) for ranker in COMPARED}
     curve = [
-        Step(steps[0].examples, steps[0].images, _mean([step.figures for step in steps]))
+        Step(steps[0].examples, steps[0].images, _mean_beside([step.found for step in steps], cosine))
         for steps in zip(*(one.curve for one in done), strict=True)
     ]
+    figures[name] = curve[-1].figures
     return Measured(halvings, held_out, figures, curve, _better_from(curve, figures["cosine"]))
 
 
+class _Found(NamedTuple):
+    figures: Figures
+    precisions: NDArray[np.float64]
+    """The average precision of each image's query, NaN of one that asked nothing: [n]."""
+
+
+class _Learned(NamedTuple):
+    examples: int
+    images: int
+    found: _Found
+
+
 class _Halving(NamedTuple):
-    figures: dict[str, Figures]
-    curve: list[Step]
+    compared: dict[str, _Found]
+    curve: list[_Learned]
 
 
 def _halving(
@@ -112,36 +135,49 @@ def _halving(
     random = np.random.default_rng(seed)
     learned, held_out = split(labels, seed=seed)
     held_out = _drawn(held_out, labels, random)
-    theirs = [labels[row] for row in held_out]
-    sets = comparative_sets(theirs, seed=seed)
+    sets = comparative_sets([labels[row] for row in held_out], seed=seed)
     if not sets:
         raise TrainingError("There are no two labels, one of them with two images, to measure on.")
     shuffled = [random.permutation(learned[rows]) for rows in rows_of([labels[row] for row in learned]).values()]
     most = max(map(len, shuffled))
     steps = [*(step for step in STEPS if step < most), most]
     parts = len(COMPARED) + len(steps)
-    figures: dict[str, Figures] = {}
+    find = partial(_found, vectors=vectors, labels=labels, held_out=held_out, sets=sets)
+    compared: dict[str, _Found] = {}
     for ranker in COMPARED:
-        progress(len(figures) / parts)
-        figures[ranker] = _figures(make(ranker, seed=seed), vectors[held_out], theirs, sets)
-    curve: list[Step] = []
+        progress(len(compared) / parts)
+        compared[ranker] = find(make(ranker, seed=seed))
+    curve: list[_Learned] = []
     for step in steps:
         progress((len(COMPARED) + len(curve)) / parts)
         some = np.concatenate([rows[:step] for rows in shuffled])
         learning = make(name, seed=seed)
         learning.fit(vectors[some], [labels[row] for row in some])
-        curve.append(Step(step, len(some), _figures(learning, vectors[held_out], theirs, sets)))
-    return _Halving(figures | {name: curve[-1].figures}, curve)
+        curve.append(_Learned(step, len(some), find(learning)))
+    return _Halving(compared, curve)
 
 
-def _figures(ranker: Ranker, vectors: Vector, labels: Sequence[str], sets: Sequence[ComparativeSet]) -> Figures:
-    found = retrieval(ranker, vectors, labels)
-    mean_rank = float(positive_ranks(ranker, vectors, sets).mean())
-    return Figures(found.mean_average_precision, found.recall_at_1, mean_rank)
+def _found(
+    ranker: Ranker, *, vectors: Vector, labels: Sequence[str], held_out: Rows, sets: Sequence[ComparativeSet]
+) -> _Found:
+    found = retrieval(ranker, vectors[held_out], [labels[row] for row in held_out])
+    mean_rank = float(positive_ranks(ranker, vectors[held_out], sets).mean())
+    precisions = np.full(len(labels), np.nan)
+    precisions[held_out[found.queries]] = found.average_precisions
+    return _Found(Figures(found.mean_average_precision, found.recall_at_1, mean_rank), precisions)
 
 
 def _mean(figures: Sequence[Figures]) -> Figures:
     return Figures(*np.mean(figures, axis=0).tolist())
+
+
+def _mean_beside(found: Sequence[_Found], cosine: Sequence[_Found]) -> Figures:
+    """The means over halvings, and what of the lead may be chance."""
+    leads = np.array([one.precisions - other.precisions for one, other in zip(found, cosine, strict=True)])
+    # One number for each image: that it asked in several halvings makes it no more than one.
+    each = np.nanmean(leads[:, ~np.isnan(leads).all(axis=0)], axis=0)
+    chance = ERRORS * float(each.std(ddof=1)) / math.sqrt(len(each))
+    return _mean([one.figures for one in found])._replace(chance=chance)
 
 
 def _better_from(curve: Sequence[Step], cosine: Figures) -> Step | None:

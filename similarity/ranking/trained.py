@@ -10,7 +10,7 @@ import numpy as np
 from shared import backbone
 from shared.contract import Json
 from shared.features import DIMENSIONS, Vector
-from similarity.ranking.measuring import MARGIN, Figures
+from similarity.ranking.measuring import Figures
 from similarity.ranking.projection import ProjectionRanker
 from similarity.ranking.rankers import Ranker
 from similarity.ranking.svm import SvmRanker
@@ -66,8 +66,8 @@ class Trained:
             return None
         return (
             f"on images that it did not learn from it does not beat cosine: mean average precision "
-            f"{ours.mean_average_precision:.3f} against {cosine.mean_average_precision:.3f} ({MARGIN:g} more counts), "
-            f"mean rank {ours.mean_rank:.2f} against {cosine.mean_rank:.2f}"
+            f"{ours.mean_average_precision:.3f} against {cosine.mean_average_precision:.3f}, where {ours.chance:.3f} "
+            f"may be chance, and mean rank {ours.mean_rank:.2f} against {cosine.mean_rank:.2f}"
         )
 
     def ranker(self) -> Ranker:

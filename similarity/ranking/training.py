@@ -130,8 +130,8 @@ def ranker_json(trained: Trained) -> dict[str, Json]:
 
 
 def _figures(figures: Figures) -> dict[str, float]:
-    precision, recall, rank = figures
-    return {"meanAveragePrecision": precision, "recallAt1": recall, "meanRank": rank}
+    precision, recall, rank, chance = figures
+    return {"meanAveragePrecision": precision, "recallAt1": recall, "meanRank": rank, "chance": chance}
 
 
 def _step(step: Step) -> dict[str, Json]:

@@ -4,6 +4,8 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
+from itertools import pairwise
 
 import numpy as np
 
@@ -34,7 +36,7 @@ def figures() -> Iterator[Figure]:
     }
     some = list(photos.values())[: PAIRS + 1]
     looks = [prepare(image) for image in some]
-    times = [1000 * seconds(lambda i=i: agreement(looks[i], looks[i + 1])) for i in range(PAIRS)]
+    times = [1000 * seconds(partial(agreement, *pair)) for pair in pairwise(looks)]
     middle = float(np.median(times))
     yield Figure(
         section=SECTION, name="a second look at one pair", unit="ms", ours=middle, low=min(times), high=max(times)

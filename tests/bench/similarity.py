@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from shared import backbone
+from shared.contract import Json
 from shared.features import Feature
 from shared.settings import Settings
 from shared.sqlite.store import SqliteFeatureStore
@@ -30,8 +31,8 @@ def figures() -> Iterator[Figure]:
         _fill(store)
         train("bench", "projection", "folder", store, lambda phase, done: None)
         settings = Settings()
-        image = {"image": as_base64(encoded(photo((512, 384)), "JPEG", quality=90)), "collection": "bench"}
-        everything = image | {
+        image: dict[str, Json] = {"image": as_base64(encoded(photo((512, 384)), "JPEG", quality=90)), "collection": "bench"}
+        everything: dict[str, Json] = image | {
             "boundingBox": {"x": 64, "y": 48, "w": 256, "h": 256},
             "positives": [_path(number) for number in (1, 2, 3)],
             "negatives": [_path(4)],
@@ -40,7 +41,7 @@ def figures() -> Iterator[Figure]:
             "groupBy": "folder",
         }
 
-        def ask(record: dict[str, object]) -> None:
+        def ask(record: dict[str, Json]) -> None:
             (value,) = json.loads(answer_similarity(skill_call(record), {}, store, settings).body)["values"]
             if value["errors"] or len(value["data"]["matches"]) != settings.top:
                 raise RuntimeError(value["errors"] or "matches are missing")

@@ -181,7 +181,7 @@ LARGE_JPEGS = {orientation: lying(LARGE, orientation, "JPEG", quality=92) for or
     st.floats(0, 0.9),
     st.floats(0.1, 1),
     st.floats(0.1, 1),
-    st.integers(24, 200),
+    st.integers(64, 200),
 )
 def test_a_region_of_a_jpeg_that_is_decoded_smaller_is_still_there_and_large_enough(
     orientation: int, x: float, y: float, width: float, height: float, at_least: int
@@ -190,9 +190,10 @@ def test_a_region_of_a_jpeg_that_is_decoded_smaller_is_still_there_and_large_eno
     got = open_region(LARGE_JPEGS[orientation], lambda _w, _h: box, max_pixels=10**7, at_least=at_least)
     assert got[1:] == (2000, 1400)
     assert min(got.image.size) >= min(at_least, int(min(box[2] - box[0], box[3] - box[1])))
-    plain = LARGE.resize((32, 32), Image.Resampling.BOX, box=box)
-    seen = got.image.resize((32, 32), Image.Resampling.BOX)
-    # The box may begin inside a pixel of the smaller picture, a twelfth of what is seen here at the most.
+    plain = LARGE.resize((16, 16), Image.Resampling.BOX, box=box)
+    seen = got.image.resize((16, 16), Image.Resampling.BOX)
+    # It may begin inside a pixel of the smaller picture. Of 500 boxes none came to 6, nor to less than 12 when it was a
+    # twentieth beside its place.
     assert np.abs(np.asarray(plain, float) - np.asarray(seen, float)).mean() < 9
 
 

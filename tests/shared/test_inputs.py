@@ -7,7 +7,7 @@ import pytest
 
 from shared import inputs
 from shared.contract import Deadline, RecordError
-from shared.inputs import ImageInput, read_image
+from shared.inputs import ImageInput, has_image, read_image, said_path
 from shared.settings import Settings
 
 PHOTO = b"\xff\xd8 not really a photo \xff\xd9" * 20
@@ -137,6 +137,29 @@ def test_a_url_elsewhere_has_no_path(url: str) -> None:
 def test_what_cannot_be_used_is_explained(record: dict[str, Any], reason: str) -> None:
     with pytest.raises(RecordError, match=reason):
         read(record)
+
+
+@pytest.mark.parametrize(
+    ("record", "expected"),
+    [
+        ({"image": TEXT}, True),
+        ({"file_data": {}}, True),
+        ({"url": URL, "path": "a"}, True),
+        ({"metadata_storage_path": URL}, True),
+        ({"path": "a", "image": None, "url": "", "sasToken": "sv=1"}, False),
+        ({}, False),
+    ],
+)
+def test_a_path_alone_is_told_from_an_image(record: dict[str, Any], expected: bool) -> None:
+    assert has_image(record) == expected
+
+
+def test_a_path_is_any_that_a_blob_can_have() -> None:
+    assert said_path({"path": "dogs/柴犬 #1.jpg"}) == "dogs/柴犬 #1.jpg"
+    assert said_path({"path": ""}) is said_path({}) is said_path({"path": None}) is None
+    for path in (5, ["a"], "x" * 1025, "\ud800"):
+        with pytest.raises(RecordError, match="The input 'path'"):
+            said_path({"path": path})
 
 
 def test_the_size_is_bounded_before_it_is_decoded() -> None:

@@ -59,6 +59,11 @@ def test_the_answer_is_the_skill_s_with_warnings(stores: Stores) -> None:
     assert content["matches"][0]["group"] == "0"
 
 
+def test_an_image_without_the_tag_shows_that_it_has_no_group(store: FeatureStore) -> None:
+    _, content = call(store, {"path": "c/0", "groupBy": "tag:colour"})
+    assert [match["group"] for match in content["matches"]] == [None, None, None]
+
+
 def test_options_may_be_in_the_query_string_beside_its_key(store: FeatureStore) -> None:
     params = {"top": "5", "offset": "1", "code": "key", "collection": "d"}
     status, content = call(store, {"path": "c/0", "top": 2}, params=params)

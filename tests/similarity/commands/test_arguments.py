@@ -32,6 +32,23 @@ def test_the_example_of_a_command_can_be_typed(
     assert callable(options.run)
 
 
+@pytest.mark.parametrize(
+    "typed", ["c a.jpg b.jpg --json", "c --json a.jpg b.jpg", "--json c a.jpg b.jpg", "c a.jpg --json b.jpg"]
+)
+@pytest.mark.parametrize("command", ["search", "duplicates"])
+def test_photos_may_stand_before_and_behind_options(command: str, typed: str) -> None:
+    options = _arguments([command, *typed.split()])
+    assert (options.collection, options.photos, options.json) == ("c", ["a.jpg", "b.jpg"], True)
+
+
+@pytest.mark.parametrize("typed", ["search c --jsn a.jpg", "search c --json a.jpg -x", "rankers c --json a.jpg"])
+def test_what_means_nothing_is_refused(typed: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        _arguments(typed.split())
+    assert ended.value.code == 2
+    assert "unrecognized arguments: " in capsys.readouterr().err
+
+
 def test_a_collection_that_cannot_be_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         _arguments(["search", "half \ud800"])

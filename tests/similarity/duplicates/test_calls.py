@@ -112,6 +112,10 @@ def test_a_sent_image_with_second_looks_at_stored_blobs(
     (found,) = answer(ask(stores, body, settings=images_settings))["duplicates"]
     assert (found["path"], found["kind"]) == ("c/castle.jpg", "confirmed")
     assert found["score"] < 0.87
+    itself = {"image": as_base64(files["c/castle.jpg"]), **ALONE}
+    assert answer(ask(stores, itself, settings=images_settings))["isDuplicate"] is True
+    known = {**itself, "path": "c/castle.jpg"}
+    assert answer(ask(stores, known, settings=images_settings))["isDuplicate"] is False
     images_container.delete_blob("c/castle.jpg")
     gone = answer(ask(stores, body, settings=images_settings))
     assert gone["isDuplicate"] is False

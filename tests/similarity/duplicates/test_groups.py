@@ -141,8 +141,9 @@ def test_pairs_that_cannot_be_seen_are_counted(stores: Stores, picture: Callable
 def test_second_looks_end_with_the_time_and_with_their_number(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
     doubtful(stores.features, 5)
     same = photo("fish/red-porgy")
-    none = find_groups("c", stores.features, picture=lambda path: same, deadline=Deadline(0))
-    assert (none.duplicates, none.unseen) == (0, 4)
+    read: list[str] = []
+    none = find_groups("c", stores.features, picture=read.append, deadline=Deadline(0))
+    assert (none.duplicates, none.unseen, read) == (0, 4, [])
     assert find_groups("c", stores.features, picture=lambda path: same).duplicates == 2  # 0 and 1, 2 and 3, and 4
     monkeypatch.setattr(groups_module, "MAX_LOOKS", 1)
     one = find_groups("c", stores.features, picture=lambda path: same)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from shared.embedding import embed_bytes
 from shared.features import Vector
@@ -12,7 +13,7 @@ from similarity.evaluation.split import split
 from similarity.ranking import measuring
 from similarity.ranking.labels import labels_from_folders
 from similarity.ranking.measuring import Figures, Measured, measure
-from similarity.ranking.rankers import LEARNED
+from similarity.ranking.rankers import LEARNED, CosineRanker, make
 from tests.conftest import SAMPLES
 from tests.similarity.ranking.examples import noise, planted
 
@@ -49,53 +50,47 @@ def test_on_the_sample_photos_the_projection_finds_more_than_cosine(samples: tup
 @pytest.mark.parametrize("name", LEARNED)
 def test_what_labels_tell_is_found_and_noise_is_not(name: str) -> None:
     labels = ["cat", "dog", "cow"] * 8
-    good = measured(name, planted(labels), labels)
+    good = measured(name, planted(labels, dimensions=64), labels)
     assert good.figures[name].beats(good.figures["cosine"])
     assert good.better_from
     assert good.figures["l2"] == good.figures["cosine"]
-    bad = measured(name, noise(24), labels)
+    bad = measured(name, noise(24, dimensions=32), labels)
     assert not bad.figures[name].beats(bad.figures["cosine"])
 
 
 def test_images_that_were_learned_from_are_not_measured_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Every image is all alone but for its number: who has seen it would know its label, who has not can only guess.
     labels = [f"{n % 4}" for n in range(80)]
-    vectors = noise(80)
-    shown: list[set[bytes]] = []
-    figures = measuring._figures
+    learned: list[set[bytes]] = []
+    asked: list[set[bytes]] = []
 
-    def asked(ranker: measuring.Ranker, some: Vector, *given: object) -> Figures:
-        shown.append({vector.tobytes() for vector in some})
-        return figures(ranker, some, *given)  # type: ignore[arg-type]
+    class Learner(CosineRanker):
+        def fit(self, vectors: Vector, _labels: Sequence[str]) -> None:
+            learned.append({vector.tobytes() for vector in vectors})
+            asked.append(set())
 
-    class Learner:
-        name = "svm"
+        def rank(self, query: Vector, candidates: Vector) -> NDArray[np.float64]:
+            asked[-1] |= {vector.tobytes() for vector in [query, *candidates]}
+            return super().rank(query, candidates)
 
-        def fit(self, some: Vector, _labels: Sequence[str]) -> None:
-            assert not {vector.tobytes() for vector in some} & shown[-1]
-            assert len(some) <= 40
-
-        def rank(self, _query: Vector, candidates: Vector) -> np.ndarray:
-            return np.zeros(len(candidates))
-
-    make = measuring.make
-    monkeypatch.setattr(measuring, "_figures", asked)
     monkeypatch.setattr(measuring, "make", lambda name, seed: Learner() if name == "svm" else make(name, seed=seed))
-    found = measured("svm", vectors, labels)
+    found = measured("svm", noise(80, dimensions=8), labels)
     assert [step.images for step in found.curve] == [8, 12, 20, 40]
-    assert {len(some) for some in shown} == {40}
+    assert [len(some) for some in learned] == [8, 12, 20, 40] * 5
+    for some, others in zip(learned, asked, strict=True):
+        assert len(others) == 40
+        assert not some & others
 
 
 @pytest.mark.parametrize("name", LEARNED)
 @pytest.mark.parametrize("labels", [["a", "a", "b", "b"], ["a"] * 3 + ["b"] * 3, ["a"] * 9 + ["b", "b", "c"]])
 def test_too_few_images_to_hold_half_of_them_back(name: str, labels: list[str]) -> None:
-    assert measure(name, planted(labels), labels, seed=0, progress=lambda done: None) is None
+    assert measure(name, planted(labels, dimensions=8), labels, seed=0, progress=lambda done: None) is None
 
 
 @pytest.mark.parametrize("name", LEARNED)
 def test_four_images_of_two_labels_are_enough(name: str) -> None:
     labels = ["a", "b"] * 4
-    found = measured(name, planted(labels), labels)
+    found = measured(name, planted(labels, dimensions=8), labels)
     assert (found.held_out, found.halvings, [step.examples for step in found.curve]) == (4, 5, [2])
 
 
@@ -113,7 +108,7 @@ def test_of_many_images_some_are_measured_on_and_each_has_one_to_be_found() -> N
 def test_progress_is_told_and_can_end_it() -> None:
     labels = ["a", "b"] * 8
     told: list[float] = []
-    measure("projection", planted(labels), labels, seed=0, progress=told.append)
+    measure("projection", planted(labels, dimensions=8), labels, seed=0, progress=told.append)
     assert told == sorted(told)
     assert told[0] == 0
     assert 0.9 < told[-1] < 1
@@ -122,12 +117,30 @@ def test_progress_is_told_and_can_end_it() -> None:
         raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        measure("projection", planted(labels), labels, seed=0, progress=stop)
+        measure("projection", planted(labels, dimensions=8), labels, seed=0, progress=stop)
 
 
 def test_better_is_by_more_than_chance_and_in_both() -> None:
     cosine = Figures(0.5, 0.9, 3.0)
-    assert Figures(0.51, 0.1, 3.0).beats(cosine)
-    assert not Figures(0.503, 0.9, 2.0).beats(cosine)
-    assert not Figures(0.9, 0.9, 3.1).beats(cosine)
+    assert Figures(0.51, 0.1, 3.0, 0.005).beats(cosine)
+    assert not Figures(0.51, 0.9, 2.0, 0.02).beats(cosine)
+    assert not Figures(0.9, 0.9, 3.1, 0.005).beats(cosine)
     assert not cosine.beats(cosine)
+
+
+def test_what_may_be_chance_is_two_standard_errors_of_the_lead() -> None:
+    def found(*precisions: float) -> measuring._Found:
+        return measuring._Found(Figures(0.5, 0.5, 5.0), np.array(precisions))
+
+    none = float("nan")
+    # Four images asked; in the mean over the halvings in which they did they lead by .2, .1, 0 and .1.
+    ours = [found(0.5, 0.6, none, none, none), found(0.6, none, 0.5, 0.9, none)]
+    cosine = [found(0.4, 0.5, none, none, none), found(0.3, none, 0.5, 0.8, none)]
+    expected = 2 * np.std([0.2, 0.1, 0, 0.1], ddof=1) / 4**0.5
+    assert measuring._mean_beside(ours, cosine) == pytest.approx((0.5, 0.5, 5.0, expected))
+
+
+def test_labels_at_random_seldom_beat_cosine() -> None:
+    labels = ["a", "b", "c"] * 5
+    found = [measured("projection", noise(15, seed=seed, dimensions=16), labels, seed=seed) for seed in range(40)]
+    assert sum(one.figures["projection"].beats(one.figures["cosine"]) for one in found) <= 6

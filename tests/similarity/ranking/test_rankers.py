@@ -75,9 +75,9 @@ def test_chance_is_the_same_again_and_another_with_another_seed() -> None:
 
 def test_chance_prefers_no_place_and_nothing_that_is_near() -> None:
     vectors = noise(40)
-    ranks = np.array([(-make("random").rank(query, vectors)).argsort().argsort() for query in noise(1000, seed=1)])
-    # A mean of 1000 ranks from 0 to 39 errs by .37; four of that are exceeded by one of 40 places once in 400 runs.
-    assert np.abs(ranks.mean(axis=0) - 19.5).max() < 4 * 0.37
+    ranks = np.array([(-make("random").rank(query, vectors)).argsort().argsort() for query in noise(400, seed=1)])
+    # A mean of 400 ranks from 0 to 39 errs by .58; four of that are exceeded by one of 40 places once in 400 runs.
+    assert np.abs(ranks.mean(axis=0) - 19.5).max() < 4 * 0.58
     own = [(-make("random").rank(query, vectors)).argsort().tolist().index(n) for n, query in enumerate(vectors)]
     assert abs(np.mean(own) - 19.5) < 4 * 11.5 / 40**0.5
 
@@ -116,10 +116,10 @@ def test_what_labels_are_called_changes_nothing_that_matters(name: str) -> None:
 def test_two_labels_of_two_images_are_the_least(name: str, labels: list[str], why: str) -> None:
     ranker = make(name)
     with pytest.raises(TrainingError, match=why):
-        ranker.fit(noise(len(labels)), labels)
+        ranker.fit(noise(len(labels), dimensions=8), labels)
     with pytest.raises(ValueError, match="was not fitted"):
         ranker.rank(noise(1)[0], noise(2))
-    ranker.fit(noise(4), ["cat", "dog", "dog", "cat"])
+    ranker.fit(noise(4, dimensions=8), ["cat", "dog", "dog", "cat"])
 
 
 @pytest.mark.parametrize("name", LEARNED)
