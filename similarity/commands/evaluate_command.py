@@ -10,12 +10,13 @@ from shared import backbone
 from shared.command_line import CommandError, Options, Outcome, Tools, collection_name, with_stores
 from shared.images import ImageError, open_image
 from shared.local_settings import command_settings
+from shared.markup import plural
 from shared.pictures import Picture, from_folder, from_storage, read_pictures
 from shared.settings import Settings, SettingsError
 from shared.terminal import printable, progress_bar
 from similarity.commands.adding import Add
 from similarity.commands.evaluate_text import outcome
-from similarity.commands.labelled_images import LabelledImages, of_collection, of_folder, read_labels
+from similarity.commands.labelled_images import NAMED, LabelledImages, of_collection, of_folder, read_labels
 from similarity.duplicates.figures import DuplicateFigures, duplicate_figures
 from similarity.evaluation.evaluate import Evaluation, EvaluationError, Setup, evaluate
 from similarity.evaluation.examples import choose
@@ -136,7 +137,8 @@ def _measured(
     labels = [images.labels[row] for row in common.rows]
     notes = [*images.notes, *(_lacking(model, paths) for model, paths in common.lacking.items())]
     alone = sorted(label for label in set(labels) if labels.count(label) == 1)
-    notes += [f"Labels of one image are not measured: {', '.join(alone[:10])}{', …' * (len(alone) > 10)}"] * bool(alone)
+    if alone:
+        notes.append(f"Labels of one image are not measured: {', '.join(alone[:NAMED])}{', …' * (len(alone) > NAMED)}")
     setup = Setup(options.seed, options.queries, options.negatives)
     found = evaluate(labels, common.models, options.rankers, setup, progress)
     paths = [images.paths[row] for row in common.rows]
@@ -144,7 +146,8 @@ def _measured(
 
 
 def _lacking(model: str, paths: Sequence[str]) -> str:
-    return f"The model {model} has no vector of {len(paths):,} images, which were left out of all: {paths[0]}, …"
+    some = ", ".join(paths[:NAMED]) + (", …" if len(paths) > NAMED else "")
+    return f"The model {model} has no vector of {plural(len(paths), 'image')}, left out for all: {some}"
 
 
 def _duplicates(
@@ -199,8 +202,8 @@ def _vectors(given: str) -> tuple[str, Path]:
 
 def _number(least: int) -> Callable[[str], int]:
     def number(given: str) -> int:
-        if not given.isdecimal() or not least <= int(given[:10]) <= 10**9:
-            raise argparse.ArgumentTypeError(f"it takes a whole number from {least}")
+        if not given.isdecimal() or len(given) > 9 or int(given) < least:
+            raise argparse.ArgumentTypeError(f"it takes a whole number from {least} to 999999999")
         return int(given)
 
     return number

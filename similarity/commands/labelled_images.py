@@ -14,6 +14,7 @@ from shared.features import Vector
 from shared.images import ImageError
 from shared.markup import plural
 from shared.settings import Settings
+from shared.terminal import printable
 from shared.upload.content import ItemError
 from shared.upload.files import File, read_folder
 from similarity.ranking.labels import (
@@ -70,11 +71,17 @@ def read_labels(given: str) -> LabelSource:
 def of_collection(
     collection: str, labels: LabelSource, tools: Tools, progress: Callable[[float], object]
 ) -> LabelledImages:
-    """The images of a collection that have a label. Raises LabelError, StoreBusy."""
-    try:
-        given = labelled(collection, labels, tools.features, progress, limit=MAX_IMAGES)
-    except LabelError as error:
-        raise LabelError(f"{error}{elsewhere(collection, tools)}") from error
+    """The images of a collection that have a label.
+
+    Raises:
+        LabelError: No image has a label.
+        CommandError: There is no such collection.
+        StoreBusy: The store did not answer.
+    """
+    if where := elsewhere(collection, tools):
+        name = printable(collection)
+        raise CommandError(f"There is no folder {name}, and no collection with images that is called so.{where}")
+    given = labelled(collection, labels, tools.features, progress, limit=MAX_IMAGES)
     notes = [*_sampled(len(given.paths), given.of), *_not_there(given.missing)]
     return LabelledImages(given.paths, given.vectors, given.labels, notes, {})
 
@@ -91,18 +98,19 @@ def of_folder(
     """
     files = {file.path.partition("/")[2]: file for file in read_folder(folder, "images").files}
     if not files:
-        raise CommandError(f"There are no images in the folder {folder}.")
+        raise CommandError(f"There are no images in the folder {printable(str(folder))}.")
     known = _labels(files, labels)
     there = [path for path in files if path in known]
     if not there:
         which = "in a folder that could be its label" if labels == "folder" else "named in the table of labels"
-        raise LabelError(f"Of the {plural(len(files), 'image')} in {folder}, as {next(iter(files))}, none is {which}.")
+        some = printable(next(iter(files)))
+        raise LabelError(f"Of {plural(len(files), 'image')} in the folder, such as {some}, none is {which}.")
     chosen = sorted(np.random.default_rng(0).permutation(there)[:MAX_IMAGES].tolist())
     vectors, failed = _embedded([files[path] for path in chosen], settings, progress)
     read = [path for path in chosen if path not in failed]
     if not read:
         path, why = next(iter(failed.items()))
-        raise CommandError(f"None of {plural(len(failed), 'image')} can be read; {path}: {why}")
+        raise CommandError(f"None of {plural(len(failed), 'image')} can be read; {printable(path)}: {why}")
     bare = [path for path in files if path not in known]
     notes = [
         *_sampled(len(chosen), len(there)),

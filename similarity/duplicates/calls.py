@@ -57,9 +57,6 @@ def find_duplicates(collection: str, body: bytes, store: FeatureStore, settings:
         max_bytes = MAX_BODY + settings.max_image_bytes * 4 // 3
         content = json_object(body, EXAMPLE, max_bytes=max_bytes) if body.strip() else {}
         min_score, second_look = _options(content)
-        images = store.counts().get(collection, {}).get(backbone.MODEL, 0)
-        if not images:
-            raise CallError(404, f"The collection {collection!r} holds no images of the model {backbone.MODEL}.")
         deadline = Deadline(settings.time_budget)
         looks = Deadline(settings.time_budget * LOOKING)
         # Only now: it asks the storage whether it answers.
@@ -67,7 +64,7 @@ def find_duplicates(collection: str, body: bytes, store: FeatureStore, settings:
         if has_image(content) or said_path(content):
             answer = _check(collection, content, store, settings, min_score, picture, looks, deadline)
         else:
-            answer = _groups(collection, images, store, settings, min_score, picture, looks)
+            answer = _groups(collection, store, settings, min_score, picture, looks)
         took = {"total": round(1000 * (time.perf_counter() - started), 1)}
         shown = {"collection": collection, "model": backbone.MODEL, "minScore": min_score, "took": took}
         return Reply(200, json.dumps(answer | shown))
@@ -113,6 +110,8 @@ def _check(
 ) -> dict[str, Json]:
     asked = _asked(content, store, settings, deadline)
     found = check(asked, collection, store, min_score=min_score, picture=picture, deadline=looks)
+    if not found.duplicates and not store.nearest(collection, asked.vector, model=backbone.MODEL, top=1):
+        raise _no_images(collection)
     return {
         "isDuplicate": bool(found.duplicates),
         "duplicates": [
@@ -124,13 +123,15 @@ def _check(
 
 def _groups(
     collection: str,
-    images: int,
     store: FeatureStore,
     settings: Settings,
     min_score: float,
     picture: Picture | None,
     looks: Deadline,
 ) -> dict[str, Json]:
+    images = store.counts().get(collection, {}).get(backbone.MODEL, 0)
+    if not images:
+        raise _no_images(collection)
     if images > MOST_IMAGES:
         raise CallError(
             422,
@@ -146,6 +147,10 @@ def _groups(
         "bytes": found.bytes,
         "warnings": warnings,
     }
+
+
+def _no_images(collection: str) -> CallError:
+    return CallError(404, f"The collection {collection!r} holds no images of the model {backbone.MODEL}.")
 
 
 def _options(content: Mapping[str, Json]) -> tuple[float, bool]:

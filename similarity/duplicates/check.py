@@ -21,7 +21,7 @@ NEAREST = 50
 picture, may score less than fifty others do: then only the groups of the collection show it."""
 
 MAX_LOOKS = 20
-"""Second looks at one image: half a second, and the time to read the pictures."""
+"""Second looks at one image: a second at most, and the time to read the pictures."""
 
 NEW = ""
 """Stands for a picture that is not stored, where others have their paths: no stored one has this."""

@@ -111,7 +111,7 @@ def duplicate_figures(
 ) -> DuplicateFigures:
     """Change each photo in each way, and look for its original among all photos.
 
-    It takes 3 ms for a photo and a change, and 20 ms for each second look.
+    It takes 3 ms for a photo and a change, and 20 to 50 ms for each second look.
 
     Args:
         photos: RGB photos by name, no two of one picture.

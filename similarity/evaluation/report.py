@@ -11,12 +11,9 @@ from shared.page import page
 from shared.pictures import Pictures
 from similarity.evaluation.evaluate import BASELINE, Evaluation, Run
 from similarity.evaluation.examples import Chosen, examples_html
-from similarity.evaluation.plot import Axis, Line, axis, svg_lines
-from similarity.evaluation.ranks import TOP
+from similarity.evaluation.report_curves import run_name, top_n_html, trials_html
 from similarity.evaluation.tables import table
 from similarity.evaluation.verdict import NOISE, signed, verdict
-from similarity.ranking import measuring
-from similarity.ranking.rankers import RANKERS
 
 STYLE = Path(__file__).with_name("report.css").read_text(encoding="utf-8")
 
@@ -56,7 +53,7 @@ def report_page(
         f'<ul class="warnings">{warnings}</ul>' if warnings else "",
         f"<ul>{sentences}</ul>" if sentences else "",
         f'<h2>Rankers</h2>{_rankers(evaluation)}<p class="soft">{NOISE}</p>',
-        f'<div class="two">{_top_n(evaluation)}{"".join(_trials(evaluation, model) for model in models)}</div>',
+        f'<div class="two">{top_n_html(evaluation)}{"".join(trials_html(evaluation, model) for model in models)}</div>',
         _labels(evaluation, chosen.run),
         duplicates,
         examples_html(chosen, paths, evaluation.labels, pictures),
@@ -89,7 +86,7 @@ def _rankers(evaluation: Evaluation) -> str:
         gained = "–" if run.gain is None else signed(run.gain.mean_average_precision)
         rows.append(
             [
-                text(_name(run, evaluation)),
+                text(run_name(run, evaluation)),
                 f"{some.mean_average_precision:.3f} ± {some.mean_average_precision_error:.3f}",
                 gained,
                 *(f"{value:.2f}" for value in (some.recall_at_1, some.recall_at_5, some.recall_at_10)),
@@ -102,59 +99,6 @@ def _rankers(evaluation: Evaluation) -> str:
     heads += ["mean rank", "median", "top 1", "top 5", "top 10"]
     marked = "Marked: the ranker to switch on." if best else ""
     return table(marked, heads, rows, lambda n: (evaluation.runs[n].model, evaluation.runs[n].ranker) in best)
-
-
-def _top_n(evaluation: Evaluation) -> str:
-    lines = [
-        Line(_name(run, evaluation), list(enumerate(run.total.top_n, 1)), _style(run.model, run.ranker, evaluation))
-        for run in evaluation.runs
-    ]
-    places = [1, *range(4, TOP + 1, 4)]
-    drawn = svg_lines(lines, Axis("n", places, list(map(str, places))), axis("share of sets", 0, 1))
-    return (
-        f'<figure class="card">{drawn}<figcaption>How often the correct match is among the first n of its set.'
-        "</figcaption></figure>"
-    )
-
-
-def _trials(evaluation: Evaluation, model: str) -> str:
-    """How learned rankers grow better with the images they learn from."""
-    trials = [trial for trial in evaluation.trials if trial.model == model]
-    if not trials:
-        return ""
-    found = trials[0].found  # of all, the halvings and their steps are the same, and so is what cosine does
-    base, steps = found.figures[BASELINE], found.curve
-    level, last = base.mean_average_precision, max(1, len(steps) - 1)
-    lines = [Line(BASELINE, [(0, level), (last, level)], _style(model, BASELINE, evaluation))]
-    lines += [
-        Line(
-            trial.ranker,
-            [(n, step.figures.mean_average_precision) for n, step in enumerate(trial.found.curve)],
-            _style(model, trial.ranker, evaluation),
-        )
-        for trial in trials
-    ]
-    values = [value for line in lines for _, value in line.points]
-    names = [f"{step.examples}" for step in steps] + [""] * (2 - len(steps))
-    # A tenth at least: less would make mountains of noise.
-    low, high = min(values), max(*values, min(values) + 0.1)
-    drawn = svg_lines(lines, Axis("labelled images a label", range(last + 1), names), axis("mAP", low, min(high, 1)))
-    rows = [
-        [f"{step.examples}", f"{step.images:,}", *(_gains(trial.found.curve[n].figures, base) for trial in trials)]
-        for n, step in enumerate(steps)
-    ]
-    heads = ["Images a label", "in all", *(text(trial.ranker) for trial in trials)]
-    on = f" for {text(model)}" if len({trial.model for trial in evaluation.trials}) > 1 else ""
-    caption = (
-        f"mAP and ranks gained over {BASELINE}{on}, by what is learned from: means of "
-        f"{plural(found.halvings, 'halving')}, {found.held_out:,} images held out in each."
-    )
-    return f'<figure class="card">{drawn}{table(caption, heads, rows, lambda _: False)}</figure>'
-
-
-def _gains(some: measuring.Figures, base: measuring.Figures) -> str:
-    gained = signed(some.mean_average_precision - base.mean_average_precision)
-    return f"{gained} · {signed(base.mean_rank - some.mean_rank, 2)}"
 
 
 def _labels(evaluation: Evaluation, best: Run) -> str:
@@ -203,14 +147,3 @@ def _protocol(evaluation: Evaluation) -> str:
     ]
     items = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in rows)
     return f'<h2>How it was measured</h2><dl class="parameters card">{items}</dl>'
-
-
-def _style(model: str, ranker: str, evaluation: Evaluation) -> str:
-    models = list(dict.fromkeys(run.model for run in evaluation.runs))
-    other = models.index(model)
-    return f"line-{RANKERS.index(ranker)}" + (f" other-{min(other, 2)}" if other else "")
-
-
-def _name(run: Run, evaluation: Evaluation) -> str:
-    several = len({some.model for some in evaluation.runs}) > 1
-    return f"{run.ranker}, {run.model}" if several else run.ranker

@@ -51,7 +51,7 @@ def _passed(trial: Trial) -> str:
     )
     step = trial.found.better_from
     if not trial.passed or step is None:
-        return f"{compared}not better with the labels that there are"
+        return f"{compared}not better by more than chance"
     return f"{compared}better from {step.examples} labelled images a label on ({step.images:,} of all labels)"
 
 

@@ -59,9 +59,9 @@ class ProjectionRanker:
         return cosines(self._projected(candidates), self._projected(query))
 
     def _projected(self, vectors: Vector) -> Vector:
-        along = vectors.astype(np.float64) @ self._learned().T
-        # Rounded, for a product of matrices adds up in an order of its own, and equal vectors are to stay equal.
-        return np.concatenate([vectors, along.astype(np.float32)], axis=-1)
+        # No BLAS: equal vectors stay equal wherever they are, and on a busy machine its threads wait for each other.
+        along = np.einsum("...d,kd->...k", vectors, self._learned())
+        return np.concatenate([vectors, along], axis=-1)
 
     def _learned(self) -> Vector:
         if self._directions is None:

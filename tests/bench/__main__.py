@@ -6,7 +6,7 @@ import sys
 from datetime import UTC, datetime
 from itertools import groupby
 
-from tests.bench import clustering, cosmos, images, ingest, serving, similarity, store
+from tests.bench import clustering, cosmos, duplicates, images, ingest, serving, similarity, store
 from tests.bench.measure import Figure, machine
 from tests.servers.devhost import ROOT
 
@@ -16,6 +16,7 @@ PARTS = {
     "ingest": ingest.figures,
     "store": store.figures,
     "similarity": similarity.figures,
+    "duplicates": duplicates.figures,
     "clustering": clustering.figures,
     "cosmos": cosmos.figures,
 }
@@ -65,7 +66,7 @@ def _page(day: str, where: dict[str, str], figures: list[Figure]) -> str:
         "",
         f"What `make bench` printed on {day}; it writes this page, so do not edit it. Each figure is a median, with "
         "its smallest and largest value; its baseline was measured in turn with it, in the same run. A ratio below 1 "
-        "means less time or memory than the baseline.",
+        "means less time or memory than the baseline; of recall and precision, more is better.",
         "",
         *(f"- {key}: {value}" for key, value in where.items()),
     ]

@@ -31,7 +31,10 @@ def figures() -> Iterator[Figure]:
         _fill(store)
         train("bench", "projection", "folder", store, lambda phase, done: None)
         settings = Settings()
-        image: dict[str, Json] = {"image": as_base64(encoded(photo((512, 384)), "JPEG", quality=90)), "collection": "bench"}
+        image: dict[str, Json] = {
+            "image": as_base64(encoded(photo((512, 384)), "JPEG", quality=90)),
+            "collection": "bench",
+        }
         everything: dict[str, Json] = image | {
             "boundingBox": {"x": 64, "y": 48, "w": 256, "h": 256},
             "positives": [_path(number) for number in (1, 2, 3)],

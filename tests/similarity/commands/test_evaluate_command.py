@@ -178,7 +178,13 @@ def test_another_model_is_compared_on_the_images_that_it_knows(run: Run, photos:
     assert [one["model"] for one in found["runs"]] == [backbone.MODEL, "mine"]
     assert found["images"] == len(known)
     assert found["runs"][1]["meanAveragePrecision"] == 1  # its vectors are the labels
-    assert found["notes"] == [f"The model mine has no vector of 1 images, which were left out of all: {paths[0]}, …"]
+    assert found["notes"] == [f"The model mine has no vector of 1 image, left out for all: {paths[0]}"]
+
+
+def test_the_paths_of_another_model_are_those_below_the_collection(run: Run, data: Path, tmp_path: Path) -> None:
+    np.savez(tmp_path / "v.npz", paths=[f"{'abd'[n // 5]}/{n}.jpg" for n in range(15)], vectors=np.ones((15, 1)))
+    found = as_json(run("c", "--data", data, "--json", *FEW, "--vectors", f"mine={tmp_path / 'v.npz'}"))
+    assert (found["images"], found["notes"]) == (15, [])
 
 
 def test_a_photo_that_cannot_be_read_is_left_out_and_named(run: Run, photos: Path) -> None:
@@ -232,7 +238,7 @@ def test_folders_that_cannot_be_measured_say_why(run: Run, tmp_path: Path) -> No
 
 def test_a_source_that_is_neither_folder_nor_collection_says_so(run: Run, data: Path) -> None:
     refused(run("nothing"), "There is no folder nothing, and no collection can be read. There is no feature store")
-    refused(run("nothing", "--data", data), "No image of the collection 'nothing'", "collections there: c.")
+    refused(run("nothing", "--data", data), "no collection with images that is called so.", "collections there: c.")
 
 
 def test_labels_that_cannot_be_used_say_why(run: Run, photos: Path, data: Path, tmp_path: Path) -> None:
@@ -257,6 +263,7 @@ def test_options_that_cannot_be_meant_are_refused_at_once(run: Run, photos: Path
     refused(run(photos, "--vectors", "file.npz"), "it takes NAME=FILE.npz")
     refused(run(photos, "--queries", "0"), "it takes a whole number from 1")
     refused(run(photos, "--seed", "-1"), "--seed")
+    refused(run(photos, "--seed", "9" * 30), "from 0 to 999999999")
     refused(run(photos, "--html", tmp_path / "none" / "r.html"), "The folder", "does not exist")
     refused(run(photos, "--vectors", "a=x.npz", "--vectors", "a=y.npz"), "Two models are called the same")
     refused(run(photos, *FEW, "--vectors", f"a={tmp_path / 'none.npz'}"), "There is no file")

@@ -14,7 +14,7 @@ from tests.similarity.ranking.examples import noise, planted, put_labelled
 
 Run = Callable[..., tuple[int, str, str]]
 
-LABELS = ["cat", "cow", "dog"] * 5
+LABELS = ["cat", "cow", "dog"] * 8
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     with closing(SqliteFeatureStore(tmp_path / "data/features.sqlite")) as store:
         put_labelled(store, [*LABELS, "alone"], planted([*LABELS, "alone"]))
-        put_labelled(store, LABELS, noise(15), "n")
+        put_labelled(store, LABELS, noise(24), "n")
     return tmp_path / "data"
 
 
@@ -49,18 +49,18 @@ def test_a_training_says_what_came_of_it(run: Run) -> None:
     code, out, _ = run("train", "c")
     assert code == 0
     lines = out.splitlines()
-    assert lines[0] == "projection learned 3 labels from 15 images"
+    assert lines[0] == "projection learned 3 labels from 24 images"
     assert lines[1] == "left out, for a label takes two images: alone"
-    assert "measured on 8 images that were held back; means of 5 halvings" in lines
+    assert "measured on 12 images that were held back; means of 5 halvings" in lines
     assert [line.split()[-1] for line in lines if line.startswith(("0.", "1.")) and not line[-1].isdigit()] == [
         "random",
         "cosine",
         "projection",
     ]
-    assert "better than cosine from 2 examples of a label on, 6 images in all" in lines
+    assert "better than cosine from 3 examples of a label on, 9 images in all" in lines
     assert lines[-1] == "switched on"
     listed = run("rankers", "c")[1]
-    assert "projection: switched on; 3 labels and 15 images, folder, 20" in listed
+    assert "projection: switched on; 3 labels and 24 images, folder, 20" in listed
     assert as_json(run("rankers", "c", "--json"))["on"] == "projection"
 
 

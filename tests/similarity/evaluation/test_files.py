@@ -51,4 +51,4 @@ def test_the_json_says_the_same(found: Evaluation) -> None:
     trial = content["trials"][0]
     assert trial["ranker"] == "projection"
     assert [step["examples"] for step in trial["curve"]] == [2, 3]
-    assert trial["figures"]["cosine"].keys() == {"meanAveragePrecision", "recallAt1", "meanRank"}
+    assert trial["figures"]["cosine"].keys() >= {"meanAveragePrecision", "recallAt1", "meanRank"}

@@ -100,6 +100,7 @@ def test_labels_come_hardest_first_and_not_all_of_hundreds(found: Evaluation) ->
     assert len(shown) == 8
     many = page_of(evaluated({f"label {n}": 4 for n in range(SHOWN + 2)}))
     assert "And 2 labels more" in many.text
+    assert len(re.findall(r"label \d+2\d\.\d\d", many.text)) == SHOWN
 
 
 def test_a_ranker_without_a_mistake_is_said_to_have_none() -> None:

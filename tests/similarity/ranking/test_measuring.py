@@ -50,7 +50,7 @@ def test_on_the_sample_photos_the_projection_finds_more_than_cosine(samples: tup
 @pytest.mark.parametrize("name", LEARNED)
 def test_what_labels_tell_is_found_and_noise_is_not(name: str) -> None:
     labels = ["cat", "dog", "cow"] * 8
-    good = measured(name, planted(labels, dimensions=64), labels)
+    good = measured(name, planted(labels), labels)
     assert good.figures[name].beats(good.figures["cosine"])
     assert good.better_from
     assert good.figures["l2"] == good.figures["cosine"]
@@ -142,5 +142,5 @@ def test_what_may_be_chance_is_two_standard_errors_of_the_lead() -> None:
 
 def test_labels_at_random_seldom_beat_cosine() -> None:
     labels = ["a", "b", "c"] * 5
-    found = [measured("projection", noise(15, seed=seed, dimensions=16), labels, seed=seed) for seed in range(40)]
-    assert sum(one.figures["projection"].beats(one.figures["cosine"]) for one in found) <= 6
+    found = [measured("projection", noise(15, seed=seed, dimensions=16), labels, seed=seed) for seed in range(12)]
+    assert sum(one.figures["projection"].beats(one.figures["cosine"]) for one in found) <= 3
