@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import ImageOps
+from PIL import Image, ImageOps
 
 from shared.images import perceptual_hash
 from similarity.duplicates.rule import Hashes, hash_distance, kind_of, same_picture
@@ -69,3 +69,9 @@ def test_a_tile_of_hashes_is_what_each_pair_is(hashes: list[str], data: st.DataO
     found = {divmod(int(place), len(columns)) for place in Hashes(every).same(rows, columns)}
     distances = {(i, j): hash_distance(every[i], near[j]) for i in range(len(every)) for j in range(len(near))}
     assert found == {pair for pair, distance in distances.items() if distance is not None and distance <= 8}
+
+
+@pytest.mark.parametrize("colours", [("red", "blue"), ("white", "black"), ("#123456", "#123457")])
+def test_plain_pictures_are_not_the_same_by_their_hashes(colours: tuple[str, str]) -> None:
+    one, other = (perceptual_hash(Image.new("RGB", (320, 200), colour)) for colour in colours)
+    assert hash_distance(one, other) is None
