@@ -23,8 +23,8 @@ from similarity.evaluation.examples import choose
 from similarity.evaluation.files import as_csv
 from similarity.evaluation.report import report_page
 from similarity.evaluation.report_duplicates import duplicates_html
-from similarity.evaluation.sets import NEGATIVES, QUERIES
 from similarity.evaluation.vectors import VectorsError, in_common, read_vectors
+from similarity.measures.sets import NEGATIVES, QUERIES
 from similarity.ranking.labels import LabelError
 from similarity.ranking.rankers import RANKERS
 

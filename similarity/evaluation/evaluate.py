@@ -8,9 +8,9 @@ import numpy as np
 
 from shared.features import Vector
 from similarity.evaluation.measure import Figures, Gain, Measured, figures, gain, measure
-from similarity.evaluation.ranks import Ranks, likeness
-from similarity.evaluation.sets import NEGATIVES, QUERIES, ComparativeSet, comparative_sets
-from similarity.evaluation.split import Rows, split
+from similarity.measures.ranks import Ranks, likeness
+from similarity.measures.sets import NEGATIVES, QUERIES, ComparativeSet, comparative_sets
+from similarity.measures.split import Rows, split
 from similarity.ranking import measuring
 from similarity.ranking.examples import TrainingError
 from similarity.ranking.rankers import LEARNED, make

@@ -7,8 +7,8 @@ from shared.table import csv_line
 from similarity.duplicates.figures import DuplicateFigures, Found
 from similarity.evaluation.evaluate import Evaluation
 from similarity.evaluation.measure import Figures
-from similarity.evaluation.ranks import TOP
 from similarity.evaluation.verdict import verdict
+from similarity.measures.ranks import TOP
 from similarity.ranking.measuring import Step
 
 

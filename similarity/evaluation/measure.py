@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.features import Vector
-from similarity.evaluation.ranks import Ranks, positive_ranks, top_n_accuracy
-from similarity.evaluation.retrieval import Retrieval, retrieval
-from similarity.evaluation.sets import ComparativeSet
+from similarity.measures.ranks import Ranks, positive_ranks, top_n_accuracy
+from similarity.measures.retrieval import Retrieval, retrieval
+from similarity.measures.sets import ComparativeSet
 
 
 class Measured(NamedTuple):

@@ -3,9 +3,9 @@
 from shared.markup import plural, text
 from similarity.evaluation.evaluate import BASELINE, Evaluation, Run
 from similarity.evaluation.plot import Axis, Line, axis, svg_lines
-from similarity.evaluation.ranks import TOP
 from similarity.evaluation.tables import table
 from similarity.evaluation.verdict import signed
+from similarity.measures.ranks import TOP
 from similarity.ranking import measuring
 from similarity.ranking.rankers import RANKERS
 

@@ -16,8 +16,8 @@ from similarity.ranking.stored import RankerError, UnknownRankerError
 from similarity.ranking.training import MAX_SEED, list_json, report_json, train
 
 MAX_IMAGES = 20_000
-"""Images that a call learns from. Reading and learning took at most 10 s on one core, for which the time budget leaves
-room; the command takes more."""
+"""Images that a call learns from. Learning and measuring took 3 to 14 s on one busy core, so the time budget leaves
+room to read them; the command takes more."""
 
 STATUS: Mapping[type[Exception], int] = {
     LabelError: 400,

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.features import Vector
-from similarity.evaluation.ranks import positive_ranks
-from similarity.evaluation.retrieval import retrieval
-from similarity.evaluation.sets import ComparativeSet, comparative_sets
-from similarity.evaluation.split import Rows, rows_of, split
+from similarity.measures.ranks import positive_ranks
+from similarity.measures.retrieval import retrieval
+from similarity.measures.sets import ComparativeSet, comparative_sets
+from similarity.measures.split import Rows, rows_of, split
 from similarity.ranking.examples import TrainingError
 from similarity.ranking.rankers import Ranker, make
 

@@ -52,7 +52,8 @@ class ProjectionRanker:
 
     def fit(self, vectors: Vector, labels: Sequence[str]) -> None:
         """Learn from float32 [n, d]. Raises TrainingError when fewer than two labels have two images."""
-        self._directions = _directions(examples(vectors, labels)).astype(np.float32)
+        # Laid out as they will be when they come back from a store: sums in another order differ in the last digits.
+        self._directions = _directions(examples(vectors, labels)).astype(np.float32, order="C")
 
     def rank(self, query: Vector, candidates: Vector) -> NDArray[np.float64]:
         """The cosine in the projected space: float32 [d] and [n, d] in, float64 [n] out."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.features import Vector
-from similarity.evaluation.sets import NEGATIVES, QUERIES, comparative_sets
+from similarity.measures.sets import NEGATIVES, QUERIES, comparative_sets
 from similarity.ranking.examples import Examples, examples
 
 PENALTY = 0.01

@@ -12,8 +12,8 @@ from shared.settings import Settings
 from similarity.evaluation.evaluate import Evaluation, EvaluationError, Run, Setup, evaluate
 from similarity.evaluation.files import as_json
 from similarity.evaluation.measure import figures, measure
-from similarity.evaluation.sets import ComparativeSet
 from similarity.evaluation.verdict import verdict
+from similarity.measures.sets import ComparativeSet
 from similarity.ranking.rankers import RANKERS, make
 from tests.conftest import SAMPLES
 from tests.similarity.evaluation.groups import groups

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from similarity.evaluation.measure import Measured, figures, gain, measure
-from similarity.evaluation.retrieval import Retrieval
-from similarity.evaluation.sets import comparative_sets
+from similarity.measures.retrieval import Retrieval
+from similarity.measures.sets import comparative_sets
 from tests.similarity.evaluation.rankers import Constant, Nearest, line
 
 

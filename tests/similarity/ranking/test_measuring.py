@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from shared.embedding import embed_bytes
 from shared.features import Vector
 from shared.settings import Settings
-from similarity.evaluation.split import split
+from similarity.measures.split import split
 from similarity.ranking import measuring
 from similarity.ranking.labels import labels_from_folders
 from similarity.ranking.measuring import Figures, Measured, measure

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from similarity.evaluation.split import numbered, rows_of, split
+from similarity.measures.split import numbered, rows_of, split
 
 LABELS = st.lists(st.sampled_from(["fish", "cat", "a\0", "a", ""]), max_size=60)
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.features import Vector
-from similarity.evaluation.sets import ComparativeSet
+from similarity.measures.sets import ComparativeSet
 
 TOP = 32
 """The last n of the top-n curve."""

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from similarity.evaluation.sets import comparative_sets
+from similarity.measures.sets import comparative_sets
 
 
 @given(

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from similarity.evaluation.split import Rows, numbered, rows_of
+from similarity.measures.split import Rows, numbered, rows_of
 
 QUERIES = 60
 """Sets of one label."""

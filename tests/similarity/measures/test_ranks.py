@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from similarity.evaluation.ranks import positive_ranks, top_n_accuracy
-from similarity.evaluation.sets import ComparativeSet, comparative_sets
+from similarity.measures.ranks import positive_ranks, top_n_accuracy
+from similarity.measures.sets import ComparativeSet, comparative_sets
 from tests.similarity.evaluation.rankers import Chance, Constant, Nearest, line
 
 LABELS = [label for label in "abcdefgh" for _ in range(60)]

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.features import Vector
-from similarity.evaluation.ranks import Ranks, likeness
-from similarity.evaluation.split import Rows, numbered, rows_of
+from similarity.measures.ranks import Ranks, likeness
+from similarity.measures.split import Rows, numbered, rows_of
 
 FIRST = (1, 5, 10)
 """Recall is measured among so many first candidates."""

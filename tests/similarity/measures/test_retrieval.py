@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from similarity.evaluation.retrieval import Retrieval, retrieval
+from similarity.measures.retrieval import Retrieval, retrieval
 from tests.similarity.evaluation.rankers import Constant, Nearest, line
 
 
