@@ -40,7 +40,7 @@ def start_fit(
 
     def call() -> Reply:
         parameters = read_parameters(_asked_for(params, body))
-        if not features.counts().get(collection, {}).get(backbone.MODEL):
+        if not features.counts(collection).get(collection, {}).get(backbone.MODEL):
             raise CallError(404, f"The collection {collection!r} holds no images of the model {backbone.MODEL}.")
         job = jobs.start(collection, parameters, features)
         send(jobs.message_of(job, collection))

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 
-from shared.contract import CallError, Json, RecordError, Reply, error_reply
+from shared.contract import CallError, Json, OutOfTime, RecordError, Reply, error_reply
 
 MAX_BODY = 4_000_000
 """Bytes of a body without an image. All the labels that a collection can keep are less than half of it."""
@@ -18,7 +18,8 @@ def answered(call: Callable[[], Reply], status: Mapping[type[Exception], int]) -
     """What a call answers, also where that is an error.
 
     Args:
-        call: Raises CallError with a status of its own; RecordError, which is 400; or one of those in `status`.
+        call: Raises CallError with a status of its own; RecordError, which is 400, or 503 when it is OutOfTime; or one
+            of those in `status`.
         status: The HTTP status of an error that says to people what is wrong, by its type.
 
     Raises:
@@ -29,6 +30,10 @@ def answered(call: Callable[[], Reply], status: Mapping[type[Exception], int]) -
         return call()
     except CallError as error:
         return error_reply(error)
+    except OutOfTime:
+        # Its own words are for the many records of a skill call.
+        said = "The call took longer than TIME_BUDGET_SECONDS: try again, with fewer or smaller images."
+        return error_reply(CallError(503, said))
     except RecordError as error:
         return error_reply(CallError(400, str(error)))
     except tuple(status) as error:

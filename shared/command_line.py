@@ -131,9 +131,9 @@ def prepare_streams() -> None:
 
 def elsewhere(collection: str, tools: Tools) -> str:
     """Of a collection without images: where it was looked for, and what there is. "" of one with images."""
-    counts = tools.features.counts()
-    if counts.get(collection, {}).get(backbone.MODEL):
+    if tools.features.counts(collection).get(collection, {}).get(backbone.MODEL):
         return ""
+    counts = tools.features.counts()
     some = sorted(name for name, models in counts.items() if models.get(backbone.MODEL))
     more = f" and {len(some) - NAMED} more" if len(some) > NAMED else ""
     there = ", ".join(map(printable, some[:NAMED])) + more or "none"

@@ -35,6 +35,10 @@ class RecordError(Exception):
     """One record cannot be answered; the message tells its sender why and what to do."""
 
 
+class OutOfTime(RecordError):  # noqa: N818 - a state that passes, not a mistake
+    """There was no time left to answer a record."""
+
+
 class CallError(Exception):
     """The whole call cannot be answered: the HTTP status, and a message for the indexer's history."""
 
@@ -73,9 +77,9 @@ class Deadline:
         return max(0.0, self._end - time.monotonic())
 
     def check(self) -> None:
-        """Raise a RecordError when no time is left. Ask before beginning what takes long."""
+        """Raise OutOfTime when no time is left. Ask before beginning what takes long."""
         if not self.remaining():
-            raise RecordError(
+            raise OutOfTime(
                 f"Not reached: the records before this one used up the call's time budget of {self.seconds:g} s. "
                 "Set a smaller batchSize in the skill, or raise TIME_BUDGET_SECONDS and the skill's timeout."
             )

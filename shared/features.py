@@ -228,8 +228,11 @@ class FeatureStore(Protocol):
         """The failures of a collection, in the order of `versions`: those with path > `after`, the first `limit`."""
         ...
 
-    def counts(self) -> dict[str, dict[str, int]]:
-        """How many features there are: `{collection: {model: count}}`, without empty ones."""
+    def counts(self, collection: str | None = None) -> dict[str, dict[str, int]]:
+        """How many features there are, in all or one of the collections: `{collection: {model: count}}`, no empty ones.
+
+        In Cosmos DB each collection takes a query for each model, so ask for all only where all are shown.
+        """
         ...
 
     def collections(self) -> list[str]:

@@ -39,7 +39,8 @@ class Region:
             where = "outside" if right <= 0 or bottom <= 0 or left >= width or top >= height else "less than a pixel of"
             raise ImageError(
                 f"The region {left:g},{top:g} to {right:g},{bottom:g} is {where} the image, "
-                f"which is {width}×{height} pixels when it is upright."
+                f"which is {width}×{height} pixels when it is upright. "
+                "(Numbers are fractions of it only when none is above 1.)"
             )
         return inside
 

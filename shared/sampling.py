@@ -67,7 +67,7 @@ def scan(collection: str, features: FeatureStore, progress: Callable[[float], ob
 
     `progress` gets how much is done, 0 to 1, as far as that is known of a collection that may change meanwhile.
     """
-    total, seen = features.counts().get(collection, {}).get(backbone.MODEL, 0), 0
+    total, seen = features.counts(collection).get(collection, {}).get(backbone.MODEL, 0), 0
     for block in features.scan(collection, block=BLOCK):
         some = [feature for feature in block if feature.model == backbone.MODEL]
         yield some

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from shared.contract import Deadline, Json, RecordError
+from shared.contract import Deadline, Json, OutOfTime, RecordError
 from shared.features import DEFAULT_COLLECTION, FeatureStore, Vector, collection_of
 from shared.inputs import has_image, said_path
 from shared.settings import Settings
@@ -41,6 +41,8 @@ class Asked(NamedTuple):
     anonymous: bool
     """Whether it is one whole image that may be stored, and nobody said where."""
     warnings: Sequence[str]
+    unnamed: Sequence[Vector] = ()
+    """Of several images, the vectors of those of which that is so."""
 
 
 class _Part(NamedTuple):
@@ -91,6 +93,7 @@ def asked(
             for part, image in zip(parts, images, strict=True)
             if image.clipped
         ],
+        unnamed=[image.vector for image in images if image.path is None and image.whole] if len(images) > 1 else (),
     )
 
 
@@ -136,6 +139,11 @@ def _has_main(record: Mapping[str, Json], positives: Sequence[_Part], negatives:
         raise RecordError(
             "'boundingBox' is a region of the record's own image, and there is none; put it into a positive."
         )
+    if not positives and record.get("text") is None:
+        raise RecordError(
+            "The record has no image. Send 'image' (an object with 'data' or 'url', or a base64 string), the 'path' of "
+            "a stored one, or 'positives'."
+        )
     return not positives
 
 
@@ -150,6 +158,8 @@ def _read(parts: Sequence[_Part], store: FeatureStore, settings: Settings, deadl
 def _image(part: _Part, store: FeatureStore, settings: Settings, deadline: Deadline) -> QueryImage:
     try:
         return read_query_image(part.record, store, settings, deadline)
+    except OutOfTime:
+        raise
     except RecordError as error:
         raise RecordError(_named(part, str(error))) from error
 

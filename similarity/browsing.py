@@ -28,12 +28,11 @@ def list_collections(params: Mapping[str, str], store: FeatureStore) -> Reply:
 
     def call() -> Reply:
         top = page_size(params)
-        counts = store.counts()
-        names = list(islice(_names(counts, params.get("after", ""), store), top))
+        found = list(islice(_collections(params.get("after", ""), store), top))
         content = {
             "model": backbone.MODEL,
-            "collections": [{"collection": name} | _sizes(counts.get(name, {})) for name in names],
-            "after": names[-1] if len(names) == top else None,
+            "collections": [{"collection": name} | _sizes(models) for name, models in found],
+            "after": found[-1][0] if len(found) == top else None,
         }
         return Reply(200, json.dumps(content))
 
@@ -47,7 +46,7 @@ def show_collection(collection: str, store: FeatureStore) -> Reply:
     """
 
     def call() -> Reply:
-        models = store.counts().get(collection, {})
+        models = store.counts(collection).get(collection, {})
         failures = len(store.failures(collection, limit=MOST_SHOWN))
         if not models and not failures:
             raise _unknown(collection)
@@ -145,11 +144,13 @@ def image_path(collection: str, image: str) -> str:
     return path
 
 
-def _names(counts: Mapping[str, Json], after: str, store: FeatureStore) -> Iterator[str]:
-    """The names of collections behind `after`, sorted. Stores may still name one that holds nothing any more."""
-    for name in sorted({*counts, *store.collections()}):
-        if name > after and (name in counts or store.failures(name, limit=1)):
-            yield name
+def _collections(after: str, store: FeatureStore) -> Iterator[tuple[str, Mapping[str, int]]]:
+    """The collections behind `after` by name, and how many images each has by model."""
+    for name in store.collections():
+        if name > after:
+            models = store.counts(name).get(name, {})
+            if models or store.failures(name, limit=1):  # stores may still name one that holds nothing any more
+                yield name, models
 
 
 def _sizes(models: Mapping[str, int]) -> dict[str, int]:

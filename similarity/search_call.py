@@ -42,6 +42,7 @@ def search(collection: str, body: bytes, params: Mapping[str, str], store: Featu
 
     def call() -> Reply:
         content = json_object(body, EXAMPLE, max_bytes=max_bytes)
+        _refuse(params, NAMES - {"collection"} | {"code", "clientId"}, " in the query string")  # these: the key's
         found = find(collection, content, params, store, settings)
         return Reply(200, json.dumps(found.data | {"warnings": list(found.warnings)}))
 
@@ -86,7 +87,7 @@ def _check_names(content: Mapping[str, Json]) -> None:
                 _refuse(item, IMAGE_NAMES, f" in {name}[{n}]")
 
 
-def _refuse(content: Mapping[str, Json], known: frozenset[str], where: str) -> None:
+def _refuse(content: Mapping[str, object], known: frozenset[str], where: str) -> None:
     unknown = sorted(content.keys() - known)
     if unknown:
         named = ", ".join(f"{name!r:.50}" for name in unknown[:5])

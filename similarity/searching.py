@@ -27,10 +27,10 @@ SAME_PICTURE = 1 - 1e-6
 MOST_RERANKED = 2000
 """The most candidates of one window. They come with their vectors: from Cosmos DB 5 KB each."""
 
-MOST_LOOKED_AT = 5000
-"""The most candidates among which groups are looked for."""
+MOST_LOOKED_AT = 1000
+"""The most candidates among which groups are looked for: all of them, where there are fewer groups than are wanted."""
 
-GROWTH = 4
+GROWTH = 8
 """How many times as many candidates are asked for when there are too few groups among them."""
 
 
@@ -77,6 +77,8 @@ def search(asked: Asked, options: Options, store: FeatureStore, settings: Settin
     spent = time.perf_counter() - start
     top = min(options.top, MAX_TOP)
     window = min(settings.rerank_overfetch * top, MOST_RERANKED) if ranker else 1
+    if not options.include_self:
+        asked = _with_all_paths(asked, store)
     found = _candidates(asked, options, options.offset + top, window, store)
     start = time.perf_counter()
     ordered = _reranked(found.matches, asked, ranker, window) if ranker else list(map(LookAlike, found.matches))
@@ -93,6 +95,16 @@ def search(asked: Asked, options: Options, store: FeatureStore, settings: Settin
         empty=found.none and _is_empty(asked, options, store),
         rerank_seconds=spent if ranker else None,
     )
+
+
+def _with_all_paths(asked: Asked, store: FeatureStore) -> Asked:
+    """The query, knowing which stored images those of its images are that came without a path."""
+    same = [
+        match.feature.path
+        for vector in asked.unnamed
+        for match in store.nearest(asked.collection, vector, model=backbone.MODEL, top=1, min_score=SAME_PICTURE)
+    ]
+    return asked._replace(paths=[*asked.paths, *same])
 
 
 def _candidates(asked: Asked, options: Options, wanted: int, window: int, store: FeatureStore) -> _Candidates:

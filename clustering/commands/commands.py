@@ -116,7 +116,7 @@ def again[T](collection: str, tools: Tools, work: Callable[[Current], T]) -> T:
 def _summary(now: Current, tools: Tools) -> list[str]:
     fit, how = now.fit, now.fit.parameters
     merged = sum(cluster.id in now.state.merged for cluster in fit.clusters)
-    held = tools.features.counts().get(fit.collection, {}).get(fit.model, 0)
+    held = tools.features.counts(fit.collection).get(fit.collection, {}).get(fit.model, 0)
     later = [] if held == fit.images else [f"images now: {held}; the fit is of {fit.images}, so fit again in time"]
     used = f"dbscan, eps {how.eps:g}" if how.algorithm == "dbscan" else "hdbscan"
     lines = [

@@ -55,7 +55,7 @@ def report_page(current: Current, features: FeatureStore, shown: Samples) -> str
     """The page with these pictures. Raises StoreBusy."""
     fit = current.fit
     found = groups(*current)
-    now = features.counts().get(fit.collection, {}).get(fit.model, 0)
+    now = features.counts(fit.collection).get(fit.collection, {}).get(fit.model, 0)
     body = [
         f"<h1>Clusters of <bdi>{text(fit.collection)}</bdi></h1>",
         f'<p class="soft">Fitted on {fit.started:%d %B %Y at %H:%M} UTC in {_duration(fit.seconds)}</p>',

@@ -128,10 +128,10 @@ class CosmosFeatureStore:
             documents = self._first(collection, FAILURES, {"@after": after}, limit, in_order)
         return [to_failure(document) for document in documents]
 
-    def counts(self) -> dict[str, dict[str, int]]:
+    def counts(self, collection: str | None = None) -> dict[str, dict[str, int]]:
         result: dict[str, dict[str, int]] = {}
         with told_plainly():
-            for layout in self.layouts.all():
+            for layout in self.layouts.all() if collection is None else [self.layouts.of(collection)]:
                 places = sorted({place for group in layout.reading_order() for place in group})
                 for model in layout.models:
                     count = sum(map(sum, self._ask_in(places, COUNT, {"@model": model})))

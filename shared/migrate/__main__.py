@@ -77,7 +77,7 @@ def _copy(options: argparse.Namespace, settings: Settings) -> dict[str, Any]:
     if options.source == options.target:
         raise SettingsError("--from and --to name the same store.")
     with closing(_store(options.source, settings)) as source, closing(_store(options.target, settings)) as target:
-        total = sum(source.counts().get(options.collection, {}).values())
+        total = sum(source.counts(options.collection).get(options.collection, {}).values())
         features = (feature for block in source.scan(options.collection) for feature in block)
         with _bar(options.collection, total) as bar:
             written = upsert_many(target, features, progress=bar.update)
@@ -92,7 +92,7 @@ def _shards(options: argparse.Namespace, settings: Settings) -> dict[str, Any]:
     with closing(_store("cosmos", settings)) as store:
         if not isinstance(store, CosmosFeatureStore):
             raise SettingsError("Shards are Cosmos DB's.")
-        total = sum(store.counts().get(options.collection, {}).values())
+        total = sum(store.counts(options.collection).get(options.collection, {}).values())
         print("First waiting, twice for about a minute, until every process knows of the move", file=sys.stderr)
         with _bar(options.collection, total) as bar:
             moved = move(store, options.collection, options.count, progress=bar.update)

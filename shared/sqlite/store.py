@@ -122,12 +122,13 @@ class SqliteFeatureStore:
         with self._file.reading() as connection:
             return [to_failure(*row) for row in connection.execute(sql, (collection, after, limit))]
 
-    def counts(self) -> dict[str, dict[str, int]]:
+    def counts(self, collection: str | None = None) -> dict[str, dict[str, int]]:
         result: dict[str, dict[str, int]] = {}
         with self._file.reading() as connection:
-            sql = "SELECT collection, model, count(*) FROM features GROUP BY collection, model"
-            for collection, model, count in connection.execute(sql):
-                result.setdefault(collection, {})[model] = count
+            where, values = ("", ()) if collection is None else ("WHERE collection = ?", (collection,))
+            sql = f"SELECT collection, model, count(*) FROM features {where} GROUP BY collection, model"  # noqa: S608
+            for name, model, count in connection.execute(sql, values):
+                result.setdefault(name, {})[model] = count
         return result
 
     def collections(self) -> list[str]:

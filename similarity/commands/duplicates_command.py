@@ -1,8 +1,10 @@
 """The command that finds duplicates: all of a collection, or whether photos of this machine are there already."""
 
 import argparse
+from collections import Counter
 from pathlib import Path
 
+from PIL import Image
 from tqdm import tqdm
 
 from shared.command_line import CommandError, Options, Outcome, Tools, elsewhere
@@ -19,7 +21,8 @@ from similarity.commands.duplicates_page import write_page
 from similarity.duplicates.calls import LEAST_SCORE, shown_duplicate, shown_groups, warnings_of
 from similarity.duplicates.check import Checked, asked_new, check
 from similarity.duplicates.groups import Duplicate, Groups, find_groups
-from similarity.duplicates.rule import SAME_SCORE
+from similarity.duplicates.looking import GONE
+from similarity.duplicates.rule import CAUTION, SAME_SCORE
 
 ERRORS: tuple[type[Exception], ...] = ()
 
@@ -72,23 +75,25 @@ def duplicates(options: Options, tools: Tools) -> Outcome:
 
 
 def _groups(options: Options, tools: Tools) -> Outcome:
-    picture = _pictures(options, tools.settings) if options.second_look else None
+    there: set[bool] = set()
+    picture = _pictures(options, tools.settings, there) if options.second_look else None
     with progress_bar() as progress:
         found = find_groups(
             options.collection, tools.features, min_score=options.min_score, picture=picture, progress=progress
         )
-    warnings = warnings_of(found.unseen, found.trouble)
-    lines = [*_table(found), "", _foot(found), *map(printable, warnings)]
     failed = bool(found.trouble)
+    files = []
     if options.csv:
         options.csv.write_text("".join(csv_lines(found)), encoding="utf-8", newline="")
-        lines.append(f"{printable(str(options.csv))}: {plural(len(found.groups), 'group')}")
+        files.append(f"{printable(str(options.csv))}: {plural(len(found.groups), 'group')}")
     if options.html:
-        source = picture or _pictures(options, tools.settings)
+        source = picture or _pictures(options, tools.settings, there)
         said, lost = write_page(options.html, options.collection, found, source)
-        lines.append(said)
+        files.append(said)
         failed = failed or lost
-    return Outcome(shown_groups(found, tools.settings) | {"warnings": warnings}, "\n".join(lines), failed)
+    warnings, nowhere = _unseen(found.unseen, there, options)
+    lines = [*_table(found), "", _foot(found), *map(printable, warnings), *files, *([CAUTION] if found.groups else [])]
+    return Outcome(shown_groups(found, tools.settings) | {"warnings": warnings}, "\n".join(lines), failed or nowhere)
 
 
 def csv_lines(found: Groups) -> list[str]:
@@ -105,7 +110,8 @@ def csv_lines(found: Groups) -> list[str]:
 
 
 def _photos(options: Options, tools: Tools) -> Outcome:
-    picture = _pictures(options, tools.settings) if options.second_look else None
+    there: set[bool] = set()
+    picture = _pictures(options, tools.settings, there) if options.second_look else None
     found: dict[str, Checked] = {}
     failed: dict[str, str] = {}
     for photo in tqdm(dict.fromkeys(options.photos), unit=" photos", disable=None):
@@ -115,8 +121,8 @@ def _photos(options: Options, tools: Tools) -> Outcome:
             failed[photo] = told(error) if isinstance(error, OSError) else str(error)
             continue
         found[photo] = check(asked, options.collection, tools.features, min_score=options.min_score, picture=picture)
-    unseen = sum(one.unseen for one in found.values())
-    warnings = warnings_of(unseen, next((one.trouble for one in found.values() if one.trouble), ""))
+    unseen = sum((one.unseen for one in found.values()), Counter[str]())
+    warnings, nowhere = _unseen(unseen, there, options)
     photos: list[Json] = []
     lines = []
     for photo, checked in found.items():
@@ -130,7 +136,7 @@ def _photos(options: Options, tools: Tools) -> Outcome:
         "failed": [{"photo": photo, "reason": why} for photo, why in failed.items()],
         "warnings": warnings,
     }
-    return Outcome(content, "\n".join([*lines, *map(printable, warnings)]), bool(failed))
+    return Outcome(content, "\n".join([*lines, *map(printable, warnings)]), bool(failed) or nowhere)
 
 
 def _read(photo: Path, settings: Settings) -> bytes:
@@ -139,8 +145,25 @@ def _read(photo: Path, settings: Settings) -> bytes:
     return photo.read_bytes()
 
 
-def _pictures(options: Options, settings: Settings) -> Picture:
-    return from_folder(options.images, settings) if options.images else from_storage(settings)
+def _pictures(options: Options, settings: Settings, there: set[bool]) -> Picture:
+    """Where the pictures are; whether each that is asked for is there goes into `there`."""
+    source = from_folder(options.images, settings) if options.images else from_storage(settings)
+
+    def noted(path: str) -> Image.Image | None:
+        found = source(path)
+        there.add(found is not None)
+        return found
+
+    return noted
+
+
+def _unseen(unseen: Counter[str], there: set[bool], options: Options) -> tuple[list[str], bool]:
+    """What to say of second looks that were not, and whether that is because the folder of pictures is a wrong one."""
+    nowhere = bool(options.images) and there == {False}
+    if not nowhere:
+        return warnings_of(unseen), False
+    why = f"no picture was found in {options.images}: it must hold the folder {options.collection}"
+    return [why, *warnings_of(unseen - Counter({GONE: unseen[GONE]}))], True
 
 
 def _said(one: Duplicate) -> str:

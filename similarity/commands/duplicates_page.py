@@ -8,13 +8,14 @@ from shared.page import img, page
 from shared.pictures import Picture, Pictures, read_pictures
 from shared.terminal import printable
 from similarity.duplicates.groups import Duplicate, Group, Groups, Stored
-from similarity.duplicates.rule import Kind
+from similarity.duplicates.rule import CAUTION, Kind
 
 GROUPS, IN_GROUP = 200, 12
 """What the page shows: a picture takes 5 kB."""
 
 STYLE = """
 .group { margin: 0 0 14px; }
+.group .row { padding: 8px; } /* room for the frame, which is drawn outside of its picture */
 .row { display: grid; grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)); gap: 14px; }
 .row img { display: block; max-width: 100%; margin: 0 auto; border-radius: 5px; }
 .row figcaption { overflow-wrap: anywhere; }
@@ -23,7 +24,7 @@ STYLE = """
 """
 
 MEANING: dict[Kind, str] = {
-    "copy": "the same pixels",
+    "copy": "looks the same",
     "version": "a version of it",
     "confirmed": "a version of it, by its pixels",
 }
@@ -47,6 +48,7 @@ def write_page(file: Path, collection: str, found: Groups, picture: Picture) -> 
         f"<h1>Duplicates in <bdi>{text(collection)}</bdi></h1>",
         '<p class="soft">Nothing was deleted. Of each group, the framed picture is the one to keep: the largest file, '
         "and of equal ones the one that was there first.</p>",
+        f"<p>{text(CAUTION)}</p>",
         _figures(found),
         f'<ul class="warnings"><li>{text(why)}</li></ul>' if why else "",
         *(_group(number, group, pictures) for number, group in enumerate(groups, 1)),
@@ -67,9 +69,13 @@ def _figures(found: Groups) -> str:
         ("Images", f"{found.images:,}"),
         ("Groups", f"{len(found.groups):,}"),
         ("Can go", f"{found.duplicates:,}"),
-        ("They take", f"{found.bytes / 1e6:,.1f} MB"),
+        ("They take", _sized(found.bytes)),
     ]
     return '<dl class="figures">' + "".join(f"<div><dt>{a}</dt><dd>{b}</dd></div>" for a, b in figures) + "</dl>"
+
+
+def _sized(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB" if size >= 100_000 else f"{size / 1e3:,.1f} kB"
 
 
 def _group(number: int, group: Group, pictures: Pictures) -> str:

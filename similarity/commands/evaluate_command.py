@@ -1,23 +1,23 @@
 """The command that measures how well rankers and models find images of the same label."""
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-
-from PIL import Image
 
 from shared import backbone
 from shared.command_line import CommandError, Options, Outcome, Tools, collection_name, with_stores
-from shared.images import ImageError, open_image
+from shared.features import Vector
 from shared.local_settings import command_settings
 from shared.markup import plural
 from shared.pictures import Picture, from_folder, from_storage, read_pictures
-from shared.settings import Settings, SettingsError
+from shared.settings import SettingsError
 from shared.terminal import printable, progress_bar
 from similarity.commands.adding import Add
+from similarity.commands.changed_photos import duplicates_of_folder
 from similarity.commands.evaluate_text import outcome
-from similarity.commands.labelled_images import NAMED, LabelledImages, of_collection, of_folder, read_labels
-from similarity.duplicates.figures import DuplicateFigures, duplicate_figures
+from similarity.commands.label_option import add_labels, read_labels
+from similarity.commands.labelled_images import NAMED, LabelledImages, of_collection, of_folder
+from similarity.duplicates.figures import DuplicateFigures
 from similarity.evaluation.evaluate import Evaluation, EvaluationError, Setup, evaluate
 from similarity.evaluation.examples import choose
 from similarity.evaluation.files import as_csv
@@ -29,9 +29,6 @@ from similarity.ranking.labels import LabelError
 from similarity.ranking.rankers import RANKERS
 
 ERRORS = (EvaluationError, LabelError, VectorsError)
-
-PHOTOS = 150
-"""Photos of a folder that are changed to measure how duplicates are found: half a minute, and 1 GB."""
 
 
 def add(add: Add) -> None:
@@ -45,13 +42,7 @@ def add(add: Add) -> None:
         metavar="SOURCE",
         help="a folder of this machine: the images below it are embedded, and nothing is stored; or else a collection",
     )
-    command.add_argument(
-        "--labels",
-        default="folder",
-        metavar="WHERE",
-        help="folder (an image's label is its folder's name), tag:NAME, or a CSV file of paths and labels; "
-        "default: folder",
-    )
+    add_labels(command)
     command.add_argument(
         "--rankers", type=_rankers, default=RANKERS, metavar="NAMES", help=f"some of {','.join(RANKERS)}; default: all"
     )
@@ -94,10 +85,13 @@ def _work(options: Options) -> Outcome:
             raise CommandError(said) from error
     settings = command_settings()
     _check(options)
+    labels, others = read_labels(options.labels), _others(options)
+    duplicates = None
     with progress_bar() as progress:
-        images = of_folder(folder, read_labels(options.labels), settings, lambda done: progress("embedding", done))
-        found, images = _measured(options, images, "", progress)
-        duplicates = None if options.no_duplicates else _duplicates(folder, images, settings, progress)
+        images = of_folder(folder, labels, settings, lambda done: progress("embedding", done))
+        found, images = _measured(options, images, "", others, progress)
+        if not options.no_duplicates:
+            duplicates, images = duplicates_of_folder(folder, images, settings, progress)
         _write(options, found, images, lambda: from_folder(folder, settings), duplicates)
     return outcome(options, found, images, duplicates)
 
@@ -105,10 +99,10 @@ def _work(options: Options) -> Outcome:
 def _of_collection(options: Options, tools: Tools) -> Outcome:
     _check(options)
     collection = options.source
+    labels, others = read_labels(options.labels), _others(options)
     with progress_bar() as progress:
-        labels = read_labels(options.labels)
         images = of_collection(collection, labels, tools, lambda done: progress("reading", done))
-        found, images = _measured(options, images, f"{collection}/", progress)
+        found, images = _measured(options, images, f"{collection}/", others, progress)
         folder, settings = options.images, tools.settings
         _write(
             options, found, images, lambda: from_folder(folder, settings) if folder else from_storage(settings), None
@@ -128,11 +122,18 @@ def _check(options: Options) -> None:
         raise CommandError(f"{printable(str(options.images))} is no folder.")
 
 
+def _others(options: Options) -> Mapping[str, Mapping[str, Vector]]:
+    return {name: read_vectors(file) for name, file in options.vectors}
+
+
 def _measured(
-    options: Options, images: LabelledImages, prefix: str, progress: Callable[[str, float], object]
+    options: Options,
+    images: LabelledImages,
+    prefix: str,
+    others: Mapping[str, Mapping[str, Vector]],
+    progress: Callable[[str, float], object],
 ) -> tuple[Evaluation, LabelledImages]:
     """What came of it, and the images that it is about: those that all models know."""
-    others = {name: read_vectors(file) for name, file in options.vectors}
     common = in_common([path.removeprefix(prefix) for path in images.paths], images.vectors, backbone.MODEL, others)
     labels = [images.labels[row] for row in common.rows]
     notes = [*images.notes, *(_lacking(model, paths) for model, paths in common.lacking.items())]
@@ -148,23 +149,6 @@ def _measured(
 def _lacking(model: str, paths: Sequence[str]) -> str:
     some = ", ".join(paths[:NAMED]) + (", …" if len(paths) > NAMED else "")
     return f"The model {model} has no vector of {plural(len(paths), 'image')}, left out for all: {some}"
-
-
-def _duplicates(
-    folder: Path, images: LabelledImages, settings: Settings, progress: Callable[[str, float], object]
-) -> DuplicateFigures | None:
-    step = -(-len(images.paths) // PHOTOS)
-    photos: dict[str, Image.Image] = {}
-    for path in images.paths[::step]:
-        try:
-            data = (folder / path).read_bytes()
-            side = backbone.PREPROCESSING.jpeg_draft
-            photos[path] = open_image(data, max_pixels=settings.max_image_pixels, at_least=side)
-        except (OSError, ImageError):  # it could be read a moment ago
-            continue
-    if not photos:
-        return None
-    return duplicate_figures(photos, second_look=True, progress=lambda done: progress("duplicates", done))
 
 
 def _write(

@@ -17,21 +17,10 @@ from shared.settings import Settings
 from shared.terminal import printable
 from shared.upload.content import ItemError
 from shared.upload.files import File, read_folder
-from similarity.ranking.labels import (
-    TAG,
-    LabelError,
-    LabelSource,
-    label_source,
-    labelled,
-    labels_from_csv,
-    labels_from_folders,
-)
+from similarity.ranking.labels import TAG, LabelError, LabelSource, labelled, labels_from_folders
 
 MAX_IMAGES = 2000
 """Images that are measured with; of more a sample is taken. Times grow with their square: these take a minute."""
-
-MAX_CSV = 50_000_000
-"""Bytes of a table of labels."""
 
 NAMED = 5
 """Paths that a note names."""
@@ -48,24 +37,6 @@ class LabelledImages(NamedTuple):
     """What was left out, and why."""
     failed: Mapping[str, str]
     """Why an image could not be read."""
-
-
-def read_labels(given: str) -> LabelSource:
-    """What --labels says: `folder`, `tag:NAME`, or the labels in a CSV file, by path.
-
-    Raises:
-        LabelError: The file is no table of labels.
-        OSError: It cannot be read.
-    """
-    if given == "folder" or given.startswith(TAG):
-        return label_source(given)
-    file = Path(given)
-    if file.stat().st_size > MAX_CSV:
-        raise LabelError(f"{file} is larger than {MAX_CSV / 1e6:g} MB.")
-    try:
-        return labels_from_csv(file.read_text(encoding="utf-8"))
-    except UnicodeDecodeError as error:
-        raise LabelError(f"{file} is no text in UTF-8.") from error
 
 
 def of_collection(

@@ -44,7 +44,8 @@ def add(add: Add) -> None:
         "--region",
         type=_region,
         metavar="X,Y,W,H",
-        help="only this part of the first image: pixels when it is upright, or fractions of its width and height",
+        help="only this part of the first image: pixels when it is upright, or fractions of its width and height; "
+        "with an = before a minus sign: --region=-5,0,50,50",
     )
     command.add_argument("--top", metavar="N", help=f"how many, 1 to {MAX_TOP}; default: TOPN, or 3")
     command.add_argument("--offset", metavar="N", help=f"leave out so many of the best, up to {MAX_OFFSET}")
@@ -74,7 +75,8 @@ def add(add: Add) -> None:
         "--images",
         type=Path,
         metavar="FOLDER",
-        help="take the page's pictures from here, not from the container: the folder that holds the collection's",
+        help="take the pictures of a page, or of a stored image's region, from here, not from the container: the "
+        "folder that holds the collection's",
     )
 
 
@@ -87,7 +89,7 @@ def search(options: Options, tools: Tools) -> Outcome:
     unwanted = [Typed(name, stored=not Path(name).is_file()) for name in options.negatives]
     if not wanted:
         raise CommandError("Name a photo, or a stored image with --path.")
-    if options.images and not options.html:
+    if options.images and not (options.html or (options.region and wanted[0].stored)):
         raise CommandError("--images is for the pictures of a page: name its file with --html.")
     content = _query(wanted, unwanted, options, tools.settings)
     names = {f"positives[{n}]": one.name for n, one in enumerate(wanted)}
@@ -110,7 +112,10 @@ def search(options: Options, tools: Tools) -> Outcome:
 def _query(wanted: Sequence[Typed], unwanted: Sequence[Typed], options: Options, settings: Settings) -> dict[str, Json]:
     """What the command asks, as a body of the search call."""
     images = [_record(one, settings) for one in wanted]
-    images[0]["boundingBox"] = options.region
+    if options.region:
+        if wanted[0].stored and options.images:  # its pixels are needed, and they are here
+            images[0] |= _pixels(options.images / wanted[0].name, settings)
+        images[0]["boundingBox"] = options.region
     # One is asked for by itself, for it may be stored, or be of another collection.
     return (images[0] if len(images) == 1 else {"positives": images}) | {
         "negatives": [_record(one, settings) for one in unwanted] or None,
@@ -127,9 +132,12 @@ def _query(wanted: Sequence[Typed], unwanted: Sequence[Typed], options: Options,
 def _record(one: Typed, settings: Settings) -> dict[str, Json]:
     if one.stored:
         return {"path": one.name}
-    file = Path(one.name)
+    return _pixels(Path(one.name), settings)
+
+
+def _pixels(file: Path, settings: Settings) -> dict[str, Json]:
     if file.stat().st_size > settings.max_image_bytes:
-        raise CommandError(f"{printable(one.name)} is larger than MAX_IMAGE_MB = {settings.max_image_bytes / 1e6:g}.")
+        raise CommandError(f"{printable(str(file))} is larger than MAX_IMAGE_MB = {settings.max_image_bytes / 1e6:g}.")
     return {"image": base64.b64encode(file.read_bytes()).decode()}
 
 
@@ -151,7 +159,7 @@ def _table(data: Mapping[str, Json]) -> list[str]:
         row = [
             str(n),
             f"{match['score']:.3f}",
-            *([f"{match['rankScore']:.3f}"] if ranked else []),
+            *([f"{match['rankScore']:#.4g}"] if ranked else []),
             printable(match["path"]),
         ]
         table.append(row + ([printable(match["group"] or "–")] if grouped else []))

@@ -2,15 +2,15 @@
 
 import argparse
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from shared.command_line import CommandError, Options, Outcome, Tools, elsewhere
 from shared.markup import plural
 from shared.terminal import aligned, printable, progress_bar
 from similarity.commands.adding import Add
+from similarity.commands.label_option import add_labels, read_labels
 from similarity.ranking import stored
 from similarity.ranking.examples import TrainingError
-from similarity.ranking.labels import TAG, LabelError, LabelSource, label_source, labels_from_csv
+from similarity.ranking.labels import LabelError
 from similarity.ranking.measuring import Figures, Step
 from similarity.ranking.rankers import LEARNED
 from similarity.ranking.stored import RankerError, Stored, UnknownRankerError
@@ -21,22 +21,13 @@ ERRORS: tuple[type[Exception], ...] = (LabelError, RankerError, TrainingError, U
 
 HEADER = ("mAP", "recall@1", "mean rank")
 
-MAX_CSV = 100_000_000
-"""Bytes of a table of labels."""
-
 
 def add(add: Add) -> None:
     """Add the commands."""
     about = "let a ranker learn from labels which images are alike, and switch it on where that helps"
     command = add("train", train, about, "photos --labels tag:kind")
     command.add_argument("--ranker", choices=LEARNED, default="projection", help="default: %(default)s")
-    command.add_argument(
-        "--labels",
-        default="folder",
-        metavar="folder|tag:NAME|FILE.csv",
-        help="the label of an image is its folder's name, the value of a tag, or in a table of paths and labels; "
-        "default: %(default)s",
-    )
+    add_labels(command)
     command.add_argument(
         "--seed", type=_seed, default=0, metavar="N", help="another one holds back other images; default: %(default)s"
     )
@@ -50,7 +41,7 @@ def add(add: Add) -> None:
 
 def train(options: Options, tools: Tools) -> Outcome:
     """Train a ranker."""
-    source = _source(options.labels)
+    source = read_labels(options.labels)
     if said := elsewhere(options.collection, tools):
         raise CommandError(f"The collection {printable(options.collection)} holds no images.{said}")
     with progress_bar() as progress:
@@ -68,20 +59,6 @@ def rankers(options: Options, tools: Tools) -> Outcome:
     else:
         found = stored.read(collection, features)
     return Outcome(list_json(collection, found), "\n".join(_list(collection, found)))
-
-
-def _source(typed: str) -> LabelSource:
-    if typed == "folder" or typed.startswith(TAG):
-        return label_source(typed)
-    file = Path(typed)
-    if file.suffix.lower() != ".csv":
-        raise CommandError(f"--labels takes folder, tag:NAME or the name of a .csv file, not {printable(typed)}.")
-    if file.stat().st_size > MAX_CSV:
-        raise CommandError(f"{printable(typed)} is larger than {MAX_CSV / 1e6:g} MB.")
-    try:
-        return labels_from_csv(file.read_text("utf-8"))
-    except UnicodeDecodeError as error:
-        raise CommandError(f"{printable(typed)} is no text in UTF-8.") from error
 
 
 def _report(report: Report) -> list[str]:
@@ -111,7 +88,7 @@ def _report(report: Report) -> list[str]:
 
 def _better_from(first: Step | None) -> str:
     if not first:
-        return "with so few examples it does not beat cosine"
+        return "there is no size from which on it beats cosine by more than chance"
     examples, images = plural(first.examples, "example"), plural(first.images, "image")
     return f"better than cosine from {examples} of a label on, {images} in all"
 

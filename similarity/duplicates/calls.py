@@ -1,8 +1,8 @@
 """The call of people and scripts that finds duplicates: all of a collection, or those of one image."""
 
 import json
-import math
 import time
+from collections import Counter
 from collections.abc import Mapping
 
 from shared import backbone
@@ -28,9 +28,8 @@ LEAST_SCORE = 0.5
 MOST_GROUPS = 1000
 """Groups in an answer, the largest; the command shows all."""
 
-NAMES = frozenset(
-    {"minScore", "secondLook", "path", *IMAGE_INPUTS, *(name for names in URL_INPUTS for name in names if name)}
-)
+OPTIONS = frozenset({"minScore", "secondLook"})
+NAMES = OPTIONS | {"path", *IMAGE_INPUTS, *(name for names in URL_INPUTS for name in names if name)}
 EXAMPLE = '{"image": {"data": "…base64…"}}, {"path": "photos/dog.jpg"} or {} for all of the collection'
 
 LOOKING = 0.6
@@ -63,6 +62,8 @@ def find_duplicates(collection: str, body: bytes, store: FeatureStore, settings:
         picture = from_storage(settings) if second_look else None
         if has_image(content) or said_path(content):
             answer = _check(collection, content, store, settings, min_score, picture, looks, deadline)
+        elif empty := sorted(content.keys() - OPTIONS):  # not all of the collection: it was to be one image
+            raise CallError(400, f"No image is said in {empty[0]!r}. Send {EXAMPLE}.")
         else:
             answer = _groups(collection, store, settings, min_score, picture, looks)
         took = {"total": round(1000 * (time.perf_counter() - started), 1)}
@@ -90,12 +91,13 @@ def shown_duplicate(one: Duplicate, settings: Settings) -> dict[str, Json]:
     return _image(Stored(one.path, one.size, ""), settings) | found
 
 
-def warnings_of(unseen: int, trouble: str) -> list[str]:
-    """What to say of second looks that were not."""
-    if not unseen:
-        return []
-    pairs = "One doubtful pair was" if unseen == 1 else f"{unseen:,} doubtful pairs were"
-    return [f"{pairs} not compared by the pixels: {trouble or 'the time was over, or a picture is gone or broken.'}"]
+def warnings_of(unseen: Counter[str]) -> list[str]:
+    """What to say of second looks that were not, by why."""
+    counted = {1: "One doubtful pair was"}
+    return [
+        f"{counted.get(count, f'{count:,} doubtful pairs were')} not compared by the pixels: {why}"
+        for why, count in sorted(unseen.items())
+    ]
 
 
 def _check(
@@ -117,7 +119,7 @@ def _check(
         "duplicates": [
             shown_duplicate(one, settings) | {"tags": dict(feature.tags)} for feature, one in found.duplicates
         ],
-        "warnings": warnings_of(found.unseen, found.trouble),
+        "warnings": warnings_of(found.unseen),
     }
 
 
@@ -129,7 +131,7 @@ def _groups(
     picture: Picture | None,
     looks: Deadline,
 ) -> dict[str, Json]:
-    images = store.counts().get(collection, {}).get(backbone.MODEL, 0)
+    images = store.counts(collection).get(collection, {}).get(backbone.MODEL, 0)
     if not images:
         raise _no_images(collection)
     if images > MOST_IMAGES:
@@ -139,7 +141,7 @@ def _groups(
             f"`python -m similarity duplicates {collection}`.",
         )
     found = find_groups(collection, store, min_score=min_score, picture=picture, deadline=looks)
-    warnings = warnings_of(found.unseen, found.trouble)
+    warnings = warnings_of(found.unseen)
     if len(found.groups) > MOST_GROUPS:
         warnings.append(f"Only the {MOST_GROUPS:,} largest of {len(found.groups):,} groups are shown.")
     return shown_groups(found._replace(groups=found.groups[:MOST_GROUPS]), settings) | {
@@ -163,13 +165,9 @@ def _options(content: Mapping[str, Json]) -> tuple[float, bool]:
         raise CallError(400, f"'secondLook' takes true or false, not {second_look!r:.50}.")
     if min_score is None:
         return SAME_SCORE, second_look is not False
-    if isinstance(min_score, bool) or not isinstance(min_score, int | float) or not _usable(min_score):
+    if isinstance(min_score, bool) or not isinstance(min_score, int | float) or not LEAST_SCORE <= min_score <= 1:
         raise CallError(400, f"'minScore' takes a number from {LEAST_SCORE:g} to 1, not {min_score!r:.50}.")
     return float(min_score), second_look is not False
-
-
-def _usable(min_score: float) -> bool:
-    return not math.isnan(min_score) and LEAST_SCORE <= min_score <= 1
 
 
 def _asked(content: Mapping[str, Json], store: FeatureStore, settings: Settings, deadline: Deadline) -> Asked:

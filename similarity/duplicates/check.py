@@ -1,5 +1,6 @@
 """Is an image in a collection already? Its nearest neighbours, the rule, and a second look at what that leaves open."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ from shared.images import perceptual_hash
 from shared.pictures import Picture
 from shared.vectors import cosines
 from similarity.duplicates.groups import Duplicate
-from similarity.duplicates.looking import NOTHING, look_again
+from similarity.duplicates.looking import NOTHING, beyond, look_again
 from similarity.duplicates.rule import DOUBTFUL_SCORE, SAME_SCORE, hash_distance, kind_of, same_picture
 
 NEAREST = 50
@@ -42,10 +43,10 @@ class Checked(NamedTuple):
     """The duplicates of an image, best first."""
 
     duplicates: Sequence[tuple[Feature, Duplicate]]
-    unseen: int
-    """Doubtful images that did not get the second look they were to get."""
+    unseen: Counter[str]
+    """How many doubtful images did not get the second look they were to get, by why."""
     trouble: str
-    """Why not, where the storage did not answer, or ""."""
+    """Why the storage gave no more pictures, or ""."""
 
 
 def asked_new(embedded: Embedded, path: str | None = None) -> Asked:
@@ -84,14 +85,16 @@ def check(
     found = store.nearest(collection, asked.vector, model=backbone.MODEL, top=NEAREST, exclude=itself)
     near = [_compared(asked, match.feature, min_score) for match in found]
     same = [one for one in near if same_picture(one[1].score, one[1].distance, min_score=min_score)]
-    looked = NOTHING
+    looked, more = NOTHING, Counter[str]()
     if picture:
         known = {} if asked.image is None else {NEW: asked.image}
         name = NEW if known else asked.path or NEW
-        rest = [one for _, one in near if one.kind == "confirmed" and one.score >= DOUBTFUL_SCORE][:MAX_LOOKS]
-        looked = look_again([(name, one.path) for one in rest], picture, known=known, deadline=deadline)
+        rest = [one for _, one in near if one.kind == "confirmed" and one.score >= DOUBTFUL_SCORE]
+        more = +Counter({beyond(MAX_LOOKS): len(rest) - MAX_LOOKS})
+        pairs = [(name, one.path) for one in rest[:MAX_LOOKS]]
+        looked = look_again(pairs, picture, known=known, deadline=deadline)
         same += [one for one in near if (name, one[1].path) in looked.confirmed]
-    return Checked(sorted(same, key=lambda one: (-one[1].score, one[1].path)), looked.unseen, looked.trouble)
+    return Checked(sorted(same, key=lambda one: (-one[1].score, one[1].path)), more + looked.unseen, looked.trouble)
 
 
 def _compared(asked: Asked, feature: Feature, min_score: float) -> tuple[Feature, Duplicate]:

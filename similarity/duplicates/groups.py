@@ -1,18 +1,19 @@
 """All duplicates in a collection, as groups: which image to keep, and which others are the same picture as that one."""
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from shared.contract import Deadline
 from shared.features import FeatureStore, Vector
-from shared.neighbours import neighbours
 from shared.pictures import Picture
 from shared.sampling import scan
 from shared.vectors import cosines
+from similarity.duplicates.doubtful import doubtful_pairs
 from similarity.duplicates.keeping import Rows, keepers, unwatched
-from similarity.duplicates.looking import NOTHING, Looked, Pair, look_again
+from similarity.duplicates.looking import NOTHING, Looked, beyond, look_again
 from similarity.duplicates.rule import DOUBTFUL_SCORE, SAME_SCORE, Kind, hash_distance, kind_of
 
 MAX_LOOKS = 2000
@@ -54,10 +55,10 @@ class Groups(NamedTuple):
 
     images: int
     groups: Sequence[Group]
-    unseen: int
-    """Doubtful pairs that did not get the second look they were to get."""
+    unseen: Counter[str]
+    """How many doubtful pairs did not get the second look they were to get, by why."""
     trouble: str
-    """Why not, where the storage did not answer, or ""."""
+    """Why the storage gave no more pictures, or ""."""
 
     @property
     def duplicates(self) -> int:
@@ -98,8 +99,8 @@ def find_groups(
     hashes = [one.pixel_hash for one in stored]
     owner = keepers(vectors, hashes, min_score, (), lambda done: progress("comparing", done))
     looked = NOTHING
-    if picture:
-        looked = _second_looks(stored, vectors, owner, min_score, picture, deadline, progress)
+    if picture and min_score > DOUBTFUL_SCORE:
+        looked = _second_looks(stored, vectors, owner, picture, deadline, progress)
         place = {one.path: number for number, one in enumerate(stored)}
         sure = [(place[one], place[other]) for one, other in looked.confirmed]
         if sure:
@@ -127,43 +128,33 @@ def _second_looks(
     stored: Sequence[Stored],
     vectors: Vector,
     owner: Rows,
-    min_score: float,
     picture: Picture,
     deadline: Deadline | None,
     progress: Progress,
 ) -> Looked:
     """Of images that the rule keeps: which are one picture nevertheless; and with those, which of their duplicates."""
-    pairs, more = _doubtful(stored, vectors, np.flatnonzero(owner == np.arange(len(owner))), min_score, progress)
-    first = look_again(pairs, picture, deadline=deadline, progress=lambda done: progress("looking", done))
+    keep = np.flatnonzero(owner == np.arange(len(owner)))
+    pairs, more = doubtful_pairs(vectors, keep, MAX_LOOKS, deadline, lambda done: progress("looking for more", done))
+
+    def look(pairs: Sequence[tuple[int, int]]) -> Looked:
+        paths = [(stored[i].path, stored[j].path) for i, j in pairs]
+        return look_again(paths, picture, deadline=deadline, progress=lambda done: progress("looking", done))
+
+    first = look(pairs)
     # What one of these has as its duplicates may be those of the other as well, but that is not said yet.
     place = {one.path: number for number, one in enumerate(stored)}
-    taken = {place[other]: place[one] for one, other in first.confirmed}
+    taken = takers((place[one], place[other]) for one, other in first.confirmed)
     others = [(taken[keep], n) for n, keep in enumerate(owner.tolist()) if n != keep and keep in taken]
-    doubtful = [(stored[i].path, stored[j].path) for i, j in others if i < j][:MAX_LOOKS]
-    second = look_again(doubtful, picture, deadline=deadline, progress=lambda done: progress("looking", done))
+    second = look(others[:MAX_LOOKS])
+    more += Counter({beyond(MAX_LOOKS): len(others) - MAX_LOOKS})
     return Looked(
         first.confirmed | second.confirmed, more + first.unseen + second.unseen, first.trouble or second.trouble
     )
 
 
-def _doubtful(
-    stored: Sequence[Stored], vectors: Vector, kept: Rows, min_score: float, progress: Progress
-) -> tuple[list[Pair], int]:
-    """Pairs of kept images that are alike but not enough, best first; and how many more there are than are given."""
-    if min_score <= DOUBTFUL_SCORE:
-        return [], 0
-    best = np.empty((0, 3))
-    count = 0
-    apart = np.arange(len(kept), dtype=np.int32)
-    for i, j, done in neighbours(vectors, kept, 1 - DOUBTFUL_SCORE, apart):
-        count += len(i)
-        scores = np.vecdot(vectors[kept[i]], vectors[kept[j]]) if len(i) else np.empty(0, np.float32)
-        best = np.concatenate([best, np.column_stack([scores, kept[i], kept[j]])])
-        if len(best) > MAX_LOOKS:
-            best = best[np.lexsort((best[:, 2], best[:, 1], -best[:, 0]))][:MAX_LOOKS]
-        progress("looking for more", done)
-    best = best[np.lexsort((best[:, 2], best[:, 1], -best[:, 0]))]
-    return [(stored[int(i)].path, stored[int(j)].path) for _, i, j in best], count - len(best)
+def takers(confirmed: Iterable[tuple[int, int]]) -> dict[int, int]:
+    """Of each second place in pairs of them: the lowest first one, in whatever order the pairs come."""
+    return {other: one for one, other in sorted(confirmed, reverse=True)}
 
 
 def _grouped(stored: Sequence[Stored], vectors: Vector, owner: Rows, min_score: float) -> list[Group]:

@@ -1,5 +1,6 @@
 """The second look at pairs of images whose pictures are to be read first: a few at a time, as long as there is time."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from itertools import batched
 from typing import NamedTuple
@@ -15,6 +16,9 @@ from similarity.duplicates.second_look import CONFIRMED, agreement
 PAIRS_AT_ONCE = 32
 """Their prepared pictures are in memory together: 0.4 MB each."""
 
+GONE = "a picture is gone or broken."
+LATE = "the time was over."
+
 type Pair = tuple[str, str]
 
 
@@ -23,13 +27,18 @@ class Looked(NamedTuple):
 
     confirmed: frozenset[Pair]
     """Pairs that are one picture."""
-    unseen: int
-    """Pairs that could not be looked at: a picture is gone, or there was no time, or the storage does not answer."""
+    unseen: Counter[str]
+    """How many pairs could not be looked at, by why: `GONE`, `LATE`, what `beyond` says, or the trouble."""
     trouble: str
     """Why the storage gave no more pictures, or ""."""
 
 
-NOTHING = Looked(frozenset(), 0, "")
+NOTHING = Looked(frozenset(), Counter(), "")
+
+
+def beyond(limit: int) -> str:
+    """Why pairs are unseen that come after so many others."""
+    return f"no more than {limit:,} are."
 
 
 def look_again(
@@ -49,7 +58,8 @@ def look_again(
         deadline: Pairs that are not reached by then are unseen.
         progress: Gets how much is done, 0 to 1.
     """
-    confirmed, seen = set(), 0
+    confirmed, gone, reached = set(), 0, 0
+    trouble = ""
     for number, some in enumerate(batched(pairs, PAIRS_AT_ONCE, strict=False)):
         if deadline and not deadline.remaining():
             break
@@ -57,10 +67,14 @@ def look_again(
         looks = {path: prepare(image) for path, image in {**found.found, **(known or {})}.items() if image}
         for one, other in some:
             if one in looks and other in looks:
-                seen += 1
+                reached += 1
                 if agreement(looks[one], looks[other]) >= CONFIRMED:
                     confirmed.add((one, other))
+            elif any(path in found.found and path not in looks for path in (one, other)):
+                reached, gone = reached + 1, gone + 1
         if found.trouble:
-            return Looked(frozenset(confirmed), len(pairs) - seen, found.trouble)
+            trouble = found.trouble
+            break
         progress(min(1.0, (number + 1) * PAIRS_AT_ONCE / len(pairs)))
-    return Looked(frozenset(confirmed), len(pairs) - seen, "")
+    unseen = +Counter({GONE: gone, trouble or LATE: len(pairs) - reached})
+    return Looked(frozenset(confirmed), unseen, trouble)

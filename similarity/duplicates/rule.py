@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 type Kind = Literal["copy", "version", "confirmed"]
-"""Of a duplicate: the same pixels, the same by this rule, or by the second look alone."""
+"""Of a duplicate: it looks the same at the size that the model sees (score 1 and equal hashes that tell, whatever the
+files are), it is the same by this rule, or by the second look alone."""
 
 SAME_SCORE = 0.87
 """Images that score this much are the same picture. Measured on 200 photos and nine changes of each, where this and
@@ -27,6 +28,11 @@ DOUBTFUL_SCORE = 0.7
 TELLING_BITS = 28
 """A photo's hash has 32 ones, for half of its coefficients are above their median. One with fewer has ties there: the
 picture is plain or symmetric, and so are many that look otherwise."""
+
+CAUTION = (
+    "The rule is made for photographs: scans, pages of text and plain pictures resemble each other, "
+    "so look before you delete."
+)
 
 ODD = 0x5555_5555_5555_5555
 """The bits of odd horizontal frequencies: every other one, for a row of the block is a byte."""
@@ -51,7 +57,7 @@ def same_picture(score: float, distance: int | None, *, min_score: float = SAME_
 
 def kind_of(score: float, distance: int | None, *, min_score: float = SAME_SCORE) -> Kind:
     """What kind of duplicate it is, of a pair that was found to be one."""
-    if score == 1 and not distance:  # exact: `shared.vectors.cosines` of equal vectors is 1
+    if score == 1 and distance == 0:  # exact: `shared.vectors.cosines` of equal vectors is 1
         return "copy"
     return "version" if same_picture(score, distance, min_score=min_score) else "confirmed"
 

@@ -1,5 +1,6 @@
 """Vectors of other models, to compare with: a file of what they make of the same images."""
 
+import math
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -10,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.features import Vector
+from shared.markup import plural
 
 MAX_BYTES = 2_000_000_000
-"""What the arrays of a file may take in memory; the file may be much smaller."""
+"""What the arrays of a file may take in memory, as they are or as float32; the file may be much smaller."""
 
 MAX_DIMENSIONS = 100_000
 
@@ -28,6 +30,10 @@ DAMAGE = (
     MemoryError,
 )
 """What zipfile and numpy raise for other files, damaged ones, and pickles, which are never loaded."""
+
+
+HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+"""By the version of the format; there is one more, which only arrays of records need."""
 
 
 class VectorsError(ValueError):
@@ -67,6 +73,8 @@ def read_vectors(file: Path) -> dict[str, Vector]:
     found = dict(zip(paths.tolist(), rows, strict=True))
     if len(found) < len(paths):
         raise VectorsError(f"{file}: a path is there twice.")
+    if not found:
+        raise VectorsError(f"{file}: there are no vectors in it.")
     for path, row in found.items():
         if not np.isfinite(row).all() or not row.any():
             raise VectorsError(f"{file}: the vector of {path!r:.200} has no direction: it is zero, or not finite.")
@@ -80,22 +88,36 @@ def in_common(paths: Sequence[str], vectors: Vector, name: str, others: Mapping[
         paths: Of the images, as the others call them.
         vectors: What the first model makes of them: float32 [n, d].
         name: Of the first model.
-        others: Vectors by path, by the model's name.
+        others: Vectors by path, by the model's name; at least one of each.
+
+    Raises:
+        VectorsError: There are none.
     """
     rows = [row for row, path in enumerate(paths) if all(path in known for known in others.values())]
+    if not rows:
+        raise VectorsError(_nothing_in_common(paths, others))
     models = {name: vectors[rows]}
     for other, known in others.items():
-        # A row of nothing gives the shape where no image is left.
-        models[other] = np.stack([known[paths[row]] for row in rows]) if rows else np.empty((0, 1), np.float32)
+        models[other] = np.stack([known[paths[row]] for row in rows])
     lacking = {other: [path for path in paths if path not in known] for other, known in others.items()}
     return Common(rows, models, {other: some for other, some in lacking.items() if some})
+
+
+def _nothing_in_common(paths: Sequence[str], others: Mapping[str, Mapping[str, Vector]]) -> str:
+    for other, known in others.items():
+        if known.keys().isdisjoint(paths):
+            return (
+                f"The model {other} has a vector of none of the {plural(len(paths), 'image')}: it calls them "
+                f"{next(iter(known))!r:.200}, and here they are called {paths[0]!r:.200}."
+            )
+    return f"Of the {plural(len(paths), 'image')} there is none that each of the models {', '.join(others)} has."
 
 
 def _arrays(file: Path) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
     with file.open("rb") as opened:
         try:
             with zipfile.ZipFile(opened) as packed:
-                size = sum(part.file_size for part in packed.infolist())
+                size = max(sum(part.file_size for part in packed.infolist()), _size_as_float32(packed))
             found = _loaded(opened) if size <= MAX_BYTES else []
         except DAMAGE as error:
             said = f"{file} is no NumPy file of plain arrays (numpy.savez(FILE, paths=..., vectors=...)): {error}"
@@ -106,6 +128,16 @@ def _arrays(file: Path) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
     if not (isinstance(paths, np.ndarray) and isinstance(vectors, np.ndarray)):  # bytes, of what is no array
         raise VectorsError(f"{file}: there are no arrays 'paths' and 'vectors' in it.")
     return paths, vectors
+
+
+def _size_as_float32(packed: zipfile.ZipFile) -> int:
+    """Bytes of the vectors when they are float32, by their header: bytes and halves grow when they are converted."""
+    if "vectors.npy" not in packed.namelist():
+        return 0
+    with packed.open("vectors.npy") as part:
+        version = np.lib.format.read_magic(part)
+        shape, _, _ = HEADERS[version](part)
+    return 4 * math.prod(shape)
 
 
 def _loaded(file: IO[bytes]) -> list[object]:

@@ -21,8 +21,13 @@ def verdict(evaluation: Evaluation) -> Iterator[str]:
         best = evaluation.best(model)
         if best:
             yield f"The ranker to switch on{on}: {best.ranker}."
-        elif any(run.ranker in LEARNED for run in evaluation.runs if run.model == model):
+        elif any(trial.model == model for trial in evaluation.trials):
             yield f"No learned ranker is better than {BASELINE}{on}: none is to be switched on."
+        elif any(run.ranker in LEARNED for run in evaluation.runs if run.model == model):
+            yield (
+                f"Whether a learned ranker is better than {BASELINE}{on} cannot be told from so few images, so none is "
+                "to be switched on: it takes two labels with four images each."
+            )
         for run in evaluation.runs:
             if run.model == model and run.ranker in LEARNED and run.gain:
                 yield f"{run.ranker} against {BASELINE}{on}: {_gained(run.gain)}."

@@ -68,7 +68,7 @@ def train_ranker(collection: str, body: bytes, store: FeatureStore, settings: Se
         if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed <= MAX_SEED:
             raise CallError(400, f"'seed' takes a whole number from 0 to {MAX_SEED}, not {seed!r:.50}.")
         source = label_source(content.get("labels", "folder"))
-        if not store.counts().get(collection, {}).get(backbone.MODEL):
+        if not store.counts(collection).get(collection, {}).get(backbone.MODEL):
             raise CallError(404, f"The collection {collection!r} holds no images of the model {backbone.MODEL}.")
         report = train(collection, name, source, store, progress, seed=seed, limit=MAX_IMAGES)
         return Reply(200, json.dumps(report_json(collection, report)))

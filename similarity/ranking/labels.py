@@ -62,14 +62,16 @@ def labels_from_folders(paths: Iterable[str]) -> dict[str, str]:
 def labels_from_csv(text: str) -> dict[str, str]:
     """The labels of a table with the columns path and label, in that order; a line that says so may come first.
 
+    Lines with nothing in them do not count.
+
     Raises:
         LabelError: It is no such table, is empty, or has two labels for one path.
     """
     labels: dict[str, str] = {}
     lines = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
     try:
-        for row in lines:
-            if not row or (lines.line_num == 1 and [cell.strip().lower() for cell in row] == ["path", "label"]):
+        for n, row in enumerate(row for row in lines if any(map(str.strip, row))):
+            if n == 0 and [cell.strip().lower() for cell in row] == ["path", "label"]:
                 continue
             if len(row) != 2:
                 raise LabelError(f"Line {lines.line_num} is not a path and a label, as in: photos/fish/a.jpg,fish")
@@ -108,7 +110,7 @@ def labelled(
         collection: Its name.
         labels: Where the labels come from.
         features: Where the images are; those that another model embedded are not met.
-        progress: Gets how much is read, 0 to 1. What it raises goes through.
+        progress: Gets how much is read, 0 to 1; anew where it is read twice. What it raises goes through.
         limit: Of more than these a sample is taken, always the same.
 
     Raises:
@@ -130,6 +132,9 @@ def labelled(
     images = sampler.images()
     # By path: which images are held back must not depend on the order of the store.
     rows = sorted((row for row, path in enumerate(images.paths) if path in found), key=images.paths.__getitem__)
+    if len(rows) < min(limit, len(found)):
+        # Images of outer folders took places in the sample: that they have no label is only known when all were met.
+        return labelled(collection, found, features, progress, limit=limit)._replace(missing=())
     paths = [images.paths[row] for row in rows]
     return Labelled(paths, images.vectors[rows], [found[path] for path in paths], len(found), missing)
 

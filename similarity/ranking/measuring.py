@@ -89,19 +89,14 @@ def measure(
     Returns:
         What came of it, or None where there are too few images to hold half of them back: four of two labels suffice.
     """
-    # Only here, because no answer needs it.
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # noqa: PLC0415
-
     held_out = min(HELD_OUT, len(split(labels, seed=seed)[1]))
     halvings = min(HALVINGS, max(1, QUERIES // max(1, held_out)))
     done = []
-    # Matrices are small here: on a busy machine OpenBLAS's threads wait for each other, up to thirty times as long.
-    with threadpool_limits(1, "blas"):
-        for n in range(halvings):
-            try:
-                done.append(_halving(name, vectors, labels, seed + n, partial(_part, progress, n, halvings)))
-            except TrainingError:
-                return None
+    for n in range(halvings):
+        try:
+            done.append(_halving(name, vectors, labels, seed + n, partial(_part, progress, n, halvings)))
+        except TrainingError:
+            return None
     cosine = [one.compared["cosine"] for one in done]
     figures = {ranker: _mean([one.compared[ranker].figures for one in done]) for ranker in COMPARED}
     curve = [

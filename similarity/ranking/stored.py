@@ -96,7 +96,7 @@ def keep(collection: str, trained: Trained, store: FeatureStore) -> Stored:
 
 
 def switch(collection: str, name: str | None, store: FeatureStore) -> Stored:
-    """Switch a ranker on, or with None off.
+    """Switch a ranker on, or with None off: where none is on, nothing is written.
 
     Returns:
         What is stored then.
@@ -105,6 +105,8 @@ def switch(collection: str, name: str | None, store: FeatureStore) -> Stored:
         RankerError: There is none of that name, or something speaks against it.
         StoreBusy: The store did not answer.
     """
+    if name is None and (stored := read(collection, store)).on is None:
+        return stored
 
     def change(stored: Stored) -> Stored:
         if name is not None and (objection := _known(collection, name, stored).objection):

@@ -89,7 +89,7 @@ from tests.bench.clustering import grouped_vectors, peak_memory
 from tests.bench.duplicates import hashes
 count = int(sys.argv[1])
 class Stored:
-    def counts(self):
+    def counts(self, collection=None):
         return {"bench": {backbone.MODEL: count}}
     def scan(self, collection, *, block=1000, after=""):
         for start in range(0, count, block):

@@ -346,6 +346,8 @@ class FeatureStoreConformance:
             "dog s": {MODEL: 1},
             "dogs%": {MODEL: 1},
         }
+        assert store.counts("dogs") == {"dogs": {MODEL: 1, "backbone-2": 1}}
+        assert store.counts("cats") == {}
         for collection, paths in (
             ("dogs", ["dogs/a"]),
             ("default", ["/a", "a", "default/a"]),

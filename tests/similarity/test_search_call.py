@@ -65,11 +65,25 @@ def test_an_image_without_the_tag_shows_that_it_has_no_group(store: FeatureStore
 
 
 def test_options_may_be_in_the_query_string_beside_its_key(store: FeatureStore) -> None:
-    params = {"top": "5", "offset": "1", "code": "key", "collection": "d"}
+    params = {"top": "5", "offset": "1", "code": "key"}
     status, content = call(store, {"path": "c/0", "top": 2}, params=params)
     assert status == 200
     assert (content["most_similar"], content["collection"]) == (["c/2", "c/3"], "c")
     assert call(store, {"path": "c/0"}, params={"top": "x"})[0] == 400
+
+
+def test_a_slip_in_the_query_string_is_refused_as_well(store: FeatureStore) -> None:
+    status, content = call(store, {"path": "c/0"}, params={"tpo": "3", "code": "key"})
+    assert status == 400
+    assert content["error"].startswith("There is no 'tpo' in the query string. Known names: code, filter,")
+
+
+def test_what_takes_too_long_is_a_503_in_words_of_its_own(store: FeatureStore) -> None:
+    body = json.dumps({"positives": [{"image": as_base64(encoded(scene()))}, "c/0"]}).encode()
+    reply = search("c", body, {}, store, replace(SETTINGS, time_budget=1e-9))
+    assert reply.status == 503
+    assert "batch" not in str(reply.body)
+    assert "fewer or smaller images" in str(reply.body)
 
 
 def test_images_are_sent_in_each_part(store: FeatureStore) -> None:

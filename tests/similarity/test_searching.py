@@ -149,6 +149,12 @@ def test_the_queried_images_are_left_out_unless_they_are_asked_for(photos: Featu
     assert names(find(photos, asked, include_self=True)) == ["rex", "ace", "tom"]
 
 
+def test_of_several_images_those_that_came_without_a_path_are_left_out_too(photos: FeatureStore) -> None:
+    several = asking()._replace(unnamed=[at(1), at(3), at(90)])  # of the last there is none
+    assert names(find(photos, several)) == ["ace", "fox", "tim"]
+    assert names(find(photos, several, include_self=True)) == ["rex", "ace", "tom"]
+
+
 @pytest.mark.parametrize("group_by", [None, "folder"])
 def test_an_image_without_a_path_is_the_first_that_is_just_the_same(photos: FeatureStore, group_by: str | None) -> None:
     everything = find(photos, asking(6, anonymous=True), top=10, group_by=group_by)
@@ -167,7 +173,7 @@ def test_groups_are_looked_for_until_there_are_enough_but_not_for_ever(
     put(store.store, [stored("c/far/a", at(40)), stored("c/farther/a", at(50))])
     found = find(store, group_by="folder", top=2)  # type: ignore[arg-type]
     assert [one.group for one in found.page] == ["c/near", "c/far"]
-    assert store.asked_for == [2, 8, 32]
+    assert store.asked_for == [2, 16, 128]
     monkeypatch.setattr(searching, "MOST_LOOKED_AT", 10)
     found = find(store, group_by="folder", top=2)  # type: ignore[arg-type]
     assert [one.group for one in found.page] == ["c/near"]

@@ -2,12 +2,15 @@
 
 import csv
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from shared.sqlite.store import SqliteFeatureStore
 from similarity import __main__ as program
+from similarity.commands.duplicates_page import write_page
+from similarity.duplicates.groups import Duplicate, Group, Groups, Stored
 from tests.pictures import encoded
 from tests.similarity.duplicates.collections import photo, put_files
 
@@ -49,6 +52,7 @@ def test_groups_are_listed_with_what_to_keep(capsys: pytest.CaptureFixture[str])
     assert [line[-1] for line in lines[4:6]] == ["<b>.jpg", "copy.jpg"]
     assert lines[5][:1] == ["1.000"]
     assert "6 images: 3 duplicates in 2 groups; without them there are " in out
+    assert out.rstrip().endswith("resemble each other, so look before you delete.")
 
 
 @pytest.mark.usefixtures("folder")
@@ -82,6 +86,8 @@ def test_the_page_has_the_pictures_and_no_markup_of_names(folder: Path, capsys: 
     page = (folder / "out.html").read_text(encoding="utf-8")
     assert page.count("<img ") == 5
     assert "fish &lt;b&gt;.jpg" in page
+    assert "looks the same · score 1.000" in page
+    assert "scans, pages of text and plain pictures resemble each other, so look before you delete." in page
     assert "<b>" not in page
     assert "http" not in page.replace("http-equiv", "")
     assert "out.html: 2 groups" in capsys.readouterr().out
@@ -105,6 +111,35 @@ def test_photos_are_checked_and_broken_ones_fail_alone(folder: Path, capsys: pyt
     found = json.loads(capsys.readouterr().out)
     assert [one["isDuplicate"] for one in found["photos"]] == [True, False]
     assert [one["photo"] for one in found["failed"]] == ["broken.jpg", "missing.jpg"]
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("more", [[], ["--html", "out.html"], ["--html", "out.html", "--no-second-look"]])
+def test_a_folder_without_any_of_the_pictures_is_said(more: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--images", "store", *more) == 1
+    out = capsys.readouterr().out
+    assert "no picture was found in store: it must hold the folder c\n" in out
+    assert "not compared by the pixels" not in out
+    assert run("images/c/crop.jpg", "--images", "store", "--json") == 1
+    (warning,) = json.loads(capsys.readouterr().out)["warnings"]
+    assert warning == "no picture was found in store: it must hold the folder c"
+
+
+def test_one_picture_that_is_gone_is_not_a_wrong_folder(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "images" / "c" / "crop.jpg").unlink()
+    assert run("--images", "images") == 0
+    out = capsys.readouterr().out
+    assert "doubtful pair was not compared by the pixels: a picture is gone or broken." in out
+    assert "no picture was found" not in out
+
+
+@pytest.mark.parametrize(
+    ("size", "shown"), [(0, "0.0 kB"), (42_310, "42.3 kB"), (100_000, "0.1 MB"), (2**31, "2,147.5 MB")]
+)
+def test_the_page_says_what_duplicates_take(tmp_path: Path, size: int, shown: str) -> None:
+    group = Group(Stored("c/a", size, ""), [Duplicate("c/b", size, 1.0, 0, "copy")])
+    write_page(tmp_path / "a.html", "c", Groups(2, [group], Counter(), ""), lambda path: None)
+    assert f"<dd>{shown}</dd>" in (tmp_path / "a.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.usefixtures("folder")

@@ -16,7 +16,7 @@ from shared import backbone
 from shared.features import DIMENSIONS, Feature, Vector
 from shared.sqlite.store import SqliteFeatureStore
 from similarity.__main__ import main
-from similarity.commands import evaluate_command, labelled_images
+from similarity.commands import changed_photos, evaluate_command, labelled_images
 from tests.conftest import SAMPLES
 from tests.pages import Page
 from tests.similarity.evaluation.groups import groups
@@ -93,7 +93,7 @@ def as_json(answer: tuple[int, str, str]) -> Any:
 def test_a_folder_is_measured_without_any_store(
     run: Run, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(evaluate_command, "PHOTOS", 4)
+    monkeypatch.setattr(changed_photos, "PHOTOS", 4)
     page, table = tmp_path / "report.html", tmp_path / "report.csv"
     code, out, error = run(photos, "--html", page, "--csv", table)
     assert (code, error) == (0, "")
@@ -129,12 +129,27 @@ def test_the_json_has_everything_and_is_the_same_again(run: Run, photos: Path) -
 def test_duplicates_of_some_photos_are_measured_by_change(
     run: Run, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(evaluate_command, "PHOTOS", 3)
-    found = as_json(run(photos, "--json", "--rankers", "cosine"))["duplicates"]
+    monkeypatch.setattr(changed_photos, "PHOTOS", 3)
+    answer = as_json(run(photos, "--json", "--rankers", "cosine"))
+    assert answer["notes"] == []
+    found = answer["duplicates"]
     assert found["photos"] == 3
     assert found["total"]["asked"] == 3 * 7
     assert found["total"]["recall"] > 0.9
     assert {"change", "asked", "right", "wrong", "recall", "precision"} == found["changes"][0].keys()
+
+
+def test_photos_that_are_the_same_before_any_change_are_named(run: Run, photos: Path) -> None:
+    twin = photos / "all/flowers/twin.jpg"
+    shutil.copy(SAMPLES / "photos/fish/pompano.jpg", photos / "all/fish/pompano.jpg")
+    shutil.copy(SAMPLES / "photos/fish/pompano.jpg", twin)
+    found = as_json(run(photos, "--json", "--rankers", "cosine"))
+    count = found["duplicates"]["photos"]
+    assert found["notes"] == [
+        f"1 pair of the {count} photos that are changed is the same picture before any change, and what is found of it "
+        "counts as wrong among the duplicates: all/fish/pompano.jpg and all/flowers/twin.jpg"
+    ]
+    assert found["duplicates"]["total"]["wrong"] >= 2 * 4
 
 
 def test_a_collection_is_measured_from_what_is_stored(run: Run, data: Path, tmp_path: Path) -> None:
@@ -254,7 +269,7 @@ def test_labels_that_cannot_be_used_say_why(run: Run, photos: Path, data: Path, 
         refused(run(photos, "--labels", table), said)
     refused(run("c", "--data", data, "--labels", table), "None of the 1 image with labels is in the collection 'c'")
     refused(run(photos, "--labels", "tag:kind"), "The images of a folder have no tags")
-    refused(run(photos, "--labels", "tag:"), "'labels' takes")
+    refused(run(photos, "--labels", "tag:"), "--labels takes folder|tag:NAME|FILE.csv, not tag:.")
     refused(run("c", "--data", data, "--labels", "tag:none"), "has the tag 'none'. Tags there: 'kind'")
 
 
@@ -269,5 +284,22 @@ def test_options_that_cannot_be_meant_are_refused_at_once(run: Run, photos: Path
     refused(run(photos, *FEW, "--vectors", f"a={tmp_path / 'none.npz'}"), "There is no file")
     (tmp_path / "v.npz").write_bytes(b"nothing")
     refused(run(photos, *FEW, "--vectors", f"a={tmp_path / 'v.npz'}"), "is no NumPy file of plain arrays")
-    np.savez(tmp_path / "v.npz", paths=["x"], vectors=[[1.0]])
-    refused(run(photos, *FEW, "--vectors", f"a={tmp_path / 'v.npz'}"), "nothing to measure", "Images by label: none")
+
+
+def test_vectors_are_read_before_any_image_is(
+    run: Run, photos: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for reads in ("of_folder", "of_collection"):
+        monkeypatch.setattr(evaluate_command, reads, pytest.fail)
+    for source in (photos, "c"):
+        refused(run(source, "--data", data, "--vectors", f"a={tmp_path / 'none.npz'}"), "There is no file")
+
+
+def test_another_model_that_calls_all_images_otherwise_is_told_how(run: Run, photos: Path, tmp_path: Path) -> None:
+    paths = sorted(file.relative_to(photos.parent).as_posix() for file in photos.rglob("*.jpg"))
+    np.savez(tmp_path / "v.npz", paths=paths, vectors=np.ones((len(paths), 2)))
+    refused(
+        run(photos, *FEW, "--vectors", f"mine={tmp_path / 'v.npz'}"),
+        f"The model mine has a vector of none of the 12 images: it calls them '{paths[0]}', and here they are called "
+        f"'{paths[0].removeprefix('photos/')}'.",
+    )

@@ -7,7 +7,8 @@ import numpy as np
 from shared.contract import Deadline
 from shared.embedding import Embedded
 from shared.pictures import from_folder
-from similarity.duplicates.check import Asked, asked_new, asked_stored, check
+from similarity.duplicates.check import MAX_LOOKS, Asked, asked_new, asked_stored, check
+from similarity.duplicates.looking import GONE, LATE, beyond
 from tests.clustering.small_fits import at, on_one_store
 from tests.conftest import Stores
 from tests.pictures import encoded
@@ -21,8 +22,8 @@ def paths(stores: Stores, asked: Asked, min_score: float = 0.87) -> list[str]:
 def test_duplicates_come_best_first_and_strangers_not_at_all(stores: Stores) -> None:
     for one in (
         image("c/near", 20),
-        image("c/copy 2", 0),
-        image("c/copy 1", 0),
+        image("c/copy 2", 0, pixel_hash=telling(1)),
+        image("c/copy 1", 0, pixel_hash=telling(1)),
         image("c/far", 40),
         image("c/hash", 60, pixel_hash=telling(1)),
         image("d/copy", 0),
@@ -61,7 +62,15 @@ def test_a_crop_is_found_by_a_second_look(stores: Stores, tmp_path: Path) -> Non
         ((_, found),) = check(asked, "c", stores.features, picture=picture).duplicates
         assert (found.path, found.kind) == ("c/castle.png", "confirmed")
     late = check(new, "c", stores.features, picture=picture, deadline=Deadline(0))
-    assert (late.duplicates, late.unseen) == ([], 1)
+    assert (late.duplicates, late.unseen) == ([], {LATE: 1})
+
+
+@on_one_store
+def test_doubtful_images_beyond_the_limit_are_counted(stores: Stores) -> None:
+    for n in range(MAX_LOOKS + 3):
+        stores.features.upsert(image(f"c/{n}", 36 + n / 10))
+    found = check(Asked(at(0), telling(1), "c/x", None), "c", stores.features, picture=lambda path: None)
+    assert (found.duplicates, found.unseen) == ([], {beyond(MAX_LOOKS): 3, GONE: MAX_LOOKS})
 
 
 @on_one_store

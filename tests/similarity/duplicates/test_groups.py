@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable
+from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ from shared.contract import Deadline
 from shared.features import FeatureStore, StoreBusy
 from shared.pictures import from_folder
 from similarity.duplicates import groups as groups_module
-from similarity.duplicates.groups import Group, find_groups
+from similarity.duplicates.groups import Group, find_groups, takers
+from similarity.duplicates.looking import GONE, LATE, beyond
 from tests.clustering.small_fits import at, feature, on_one_store
 from tests.conftest import Stores
 from tests.pictures import encoded
@@ -38,8 +40,8 @@ def test_the_largest_then_the_oldest_then_the_first_is_kept(stores: Stores) -> N
         stores.features.upsert(one)
     stores.features.upsert(feature("c/old model", at(0), model="another/1"))
     found = find_groups("c", stores.features)
-    assert shape(list(found.groups)) == {"c/c": [("c/e", "copy"), ("c/b", "copy"), ("c/a", "copy")]}
-    assert (found.images, found.duplicates, found.bytes, found.unseen, found.trouble) == (5, 3, 19, 0, "")
+    assert shape(list(found.groups)) == {"c/c": [("c/e", "version"), ("c/b", "version"), ("c/a", "version")]}
+    assert (found.images, found.duplicates, found.bytes, found.unseen, found.trouble) == (5, 3, 19, {}, "")
 
 
 def test_a_duplicate_says_how_it_was_found(stores: Stores) -> None:
@@ -106,7 +108,7 @@ def test_versions_of_photos_are_found_and_look_alikes_are_not(stores: Stores, tm
         ],
         "c/fish.jpg": [("c/mirrored.jpg", "version")],
     }
-    assert (both.unseen, both.trouble) == (0, "")
+    assert (both.unseen, both.trouble) == ({}, "")
     assert {phase for phase, _ in told} == {
         "reading",
         "comparing",
@@ -129,12 +131,16 @@ def nowhere(path: str) -> None:
 
 @on_one_store
 @pytest.mark.parametrize(
-    ("picture", "trouble"), [(lambda path: None, ""), (nowhere, "no storage")], ids=["gone", "no storage"]
+    ("picture", "why", "trouble"),
+    [(lambda path: None, GONE, ""), (nowhere, "no storage", "no storage")],
+    ids=["gone", "no storage"],
 )
-def test_pairs_that_cannot_be_seen_are_counted(stores: Stores, picture: Callable[[str], None], trouble: str) -> None:
+def test_pairs_that_cannot_be_seen_are_counted(
+    stores: Stores, picture: Callable[[str], None], why: str, trouble: str
+) -> None:
     doubtful(stores.features, 4)
     found = find_groups("c", stores.features, picture=picture)
-    assert (list(found.groups), found.unseen, found.trouble) == ([], 3, trouble)
+    assert (list(found.groups), found.unseen, found.trouble) == ([], {why: 3}, trouble)
 
 
 @on_one_store
@@ -143,8 +149,30 @@ def test_second_looks_end_with_the_time_and_with_their_number(stores: Stores, mo
     same = photo("fish/red-porgy")
     read: list[str] = []
     none = find_groups("c", stores.features, picture=read.append, deadline=Deadline(0))
-    assert (none.duplicates, none.unseen, read) == (0, 4, [])
+    assert (none.duplicates, none.unseen, read) == (0, {LATE: 10}, [])  # 4 of these are alike, but nobody looked
     assert find_groups("c", stores.features, picture=lambda path: same).duplicates == 2  # 0 and 1, 2 and 3, and 4
     monkeypatch.setattr(groups_module, "MAX_LOOKS", 1)
     one = find_groups("c", stores.features, picture=lambda path: same)
-    assert (one.duplicates, one.unseen) == (1, 3)
+    assert (one.duplicates, one.unseen) == (1, {beyond(1): 3})
+
+
+@on_one_store
+def test_duplicates_of_a_confirmed_one_beyond_the_limit_are_counted(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first two are one by the second look; of the second's duplicates, strangers to the first, one is looked at."""
+    for path, angle, size in (("first", 0, 9), ("second", 36, 8), ("a", 60, 3), ("b", 61, 2), ("c", 62, 1)):
+        stores.features.upsert(image(f"c/{path}", angle, size=size))
+    monkeypatch.setattr(groups_module, "MAX_LOOKS", 1)
+    same = photo("fish/red-porgy")
+    found = find_groups("c", stores.features, picture=lambda path: same)
+    assert found.unseen == {beyond(1): 2}
+    assert shape(list(found.groups)) == {
+        "c/first": [("c/second", "confirmed"), ("c/a", "confirmed")],
+        "c/b": [("c/c", "version")],
+    }
+
+
+@pytest.mark.parametrize("pairs", list(permutations([(0, 3), (1, 3), (2, 3), (2, 4)])))
+def test_the_lowest_takes_what_several_were_confirmed_for(pairs: tuple[tuple[int, int], ...]) -> None:
+    assert takers(pairs) == {3: 0, 4: 2}

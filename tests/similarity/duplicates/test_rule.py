@@ -35,7 +35,7 @@ def test_hashes_of_plain_pictures_say_nothing_not_even_to_themselves(plain: str)
     assert hash_distance(plain, plain) is None
     assert hash_distance(plain, HALVES) is None
     assert not same_picture(0.86, None)
-    assert kind_of(1.0, None) == "copy"
+    assert kind_of(1.0, None) == "version"
 
 
 @pytest.mark.parametrize("name", PHOTOS)

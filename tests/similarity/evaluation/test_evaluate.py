@@ -128,6 +128,16 @@ def test_a_ranker_that_cannot_learn_from_so_few_is_named_and_the_others_are_meas
     assert any(said.startswith("svm was not measured: ") for said in verdict(found))
 
 
+def test_where_there_are_too_few_images_for_a_trial_nothing_is_said_to_be_no_better() -> None:
+    labels, vectors = groups({"a": 4, "b": 3}, spread=0.5)
+    found = evaluate(labels, {"m": vectors}, ["projection"])
+    assert of(found, "projection")
+    assert found.trials == []
+    said = list(verdict(found))
+    assert said[0].startswith("Whether a learned ranker is better than cosine cannot be told from so few images")
+    assert not any(one.startswith("No learned ranker") for one in said)
+
+
 @pytest.mark.parametrize("sizes", [{}, {"a": 9}, {"a": 2, "b": 2}, {"a": 9, "b": 1}, {"a": 1, "b": 1}])
 def test_too_few_labels_are_an_error_that_says_what_it_takes(sizes: dict[str, int]) -> None:
     labels = [label for label, size in sizes.items() for _ in range(size)]

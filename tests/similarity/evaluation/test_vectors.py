@@ -40,6 +40,7 @@ GOOD: dict[str, Any] = {"paths": ["a", "b"], "vectors": np.ones((2, 3))}
         ({**GOOD, "paths": [["a", "b"]]}, r"array of texts, not of <U1 \[1, 2\]"),
         ({**GOOD, "paths": ["a"]}, "there are 1 paths, but 2 vectors"),
         ({**GOOD, "paths": ["a", "a"]}, "a path is there twice"),
+        ({"paths": np.empty(0, "U1"), "vectors": np.ones((0, 3))}, "there are no vectors in it"),
         ({**GOOD, "vectors": np.ones(2)}, r"numbers \[n, d\], not float64 \[2\]"),
         ({**GOOD, "vectors": np.ones((2, 0))}, r"numbers \[n, d\], not float64 \[2, 0\]"),
         ({**GOOD, "vectors": [["x"], ["y"]]}, r"numbers \[n, d\], not <U1"),
@@ -106,6 +107,20 @@ def test_a_file_that_unpacks_to_too_much_is_not_unpacked(tmp_path: Path, monkeyp
         read_vectors(file)
 
 
+def test_bytes_that_grow_to_too_much_as_float32_are_not_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "v.npz"
+    np.savez_compressed(file, **{**GOOD, "vectors": np.ones((1000, 500), np.uint8)})
+    monkeypatch.setattr(module, "MAX_BYTES", 2_000_000)
+    with pytest.raises(VectorsError, match="there are 2 paths, but 1,000 vectors"):
+        read_vectors(file)
+    monkeypatch.setattr(module, "MAX_BYTES", 1_999_999)
+    monkeypatch.setattr(np, "load", pytest.fail)
+    with pytest.raises(VectorsError, match=r"its arrays take 0\.0 GB, more than 0\.002"):
+        read_vectors(file)
+
+
 def test_a_file_that_is_not_there_is_an_error_of_the_system(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         read_vectors(tmp_path / "none.npz")
@@ -129,7 +144,12 @@ def test_models_are_compared_on_the_images_that_all_know() -> None:
     assert found.lacking == {"one": ["c"], "other": ["a"]}
 
 
-def test_models_with_no_image_in_common_leave_none() -> None:
-    found = in_common(["a"], np.ones((1, 2), np.float32), "mine", {"one": {"b": row(1)}})
-    assert found.rows == []
-    assert [len(rows) for rows in found.models.values()] == [0, 0]
+def test_models_with_no_image_in_common_say_how_they_call_them() -> None:
+    mine = np.ones((2, 2), np.float32)
+    some, others = {"a/1": row(1)}, {"a/2": row(1)}
+    with pytest.raises(
+        VectorsError, match="model two has a vector of none of the 2 images: it calls them 'x/a/1', and"
+    ):
+        in_common(["a/1", "a/2"], mine, "mine", {"one": some, "two": {"x/a/1": row(1)}})
+    with pytest.raises(VectorsError, match="Of the 2 images there is none that each of the models one, two has"):
+        in_common(["a/1", "a/2"], mine, "mine", {"one": some, "two": others})

@@ -58,6 +58,7 @@ def test_a_folder_with_folders_in_it_is_no_label() -> None:
         "c/a,cat\nc/b,dog",
         "Path, Label\r\nc/a, cat \r\n\r\nc/b,dog\r\nc/b,dog\r\n",
         '\ufeffpath,label\n"c/a","cat"\nc/b,dog\n',
+        "\r\n \n,\npath,label\nc/a,cat\n,\nc/b,dog\n\n",
     ],
 )
 def test_a_table_is_read_with_a_header_and_without(text: str) -> None:
@@ -82,6 +83,8 @@ def test_any_paths_and_labels_come_back_from_a_table(labels: dict[str, str]) -> 
     [
         ("", "There are no labels"),
         ("path,label\n", "There are no labels"),
+        ("c/a,cat\npath,label\nc/a,dog\n", "Line 3 has another label for 'c/a'"),
+        ("\n\nc/a;cat\n", "Line 3 is not a path and a label"),
         ("c/a;cat\n", "Line 1 is not a path and a label"),
         ("path,label\nc/a,cat\nc/b,dog,1\n", "Line 3 is not a path and a label"),
         ("c/a,cat\nc/b, \n", "label of line 2 is not a text of 1 to 200 characters"),
@@ -143,6 +146,18 @@ def test_of_too_many_images_a_sample_is_taken_which_stays_the_same(stores: Store
     few = read("folder", stores.features, limit=10)
     assert (len(few.paths), len(few.labels), few.vectors.shape, few.of) == (10, 10, (10, 256), 30)
     assert found(read("folder", stores.features, limit=10)) == found(few)
+
+
+@ON_ONE
+def test_images_of_outer_folders_take_no_place_in_the_sample(stores: Stores) -> None:
+    put(stores.features, [stored(f"c/{n}", at(n)) for n in range(30)])
+    inner = {f"c/{'ab'[n % 2]}/{n}": at(n) for n in range(30)}
+    put(stores.features, [stored(path, vector) for path, vector in inner.items()])
+    few = read("folder", stores.features, limit=10)
+    assert (len(few.paths), few.of, few.missing) == (10, 30, ())
+    for path, vector in zip(few.paths, few.vectors, strict=True):
+        assert vector.tolist() == inner[path].tolist()
+    assert found(read(labels_from_folders(inner), stores.features, limit=10)) == found(few)
 
 
 @ON_ONE

@@ -118,6 +118,13 @@ def test_of_two_that_beat_cosine_the_better_one_is_on_until_people_say_otherwise
     assert keep("c", trained("svm", -0.1), store).on is None
 
 
+def test_switching_off_what_is_not_on_writes_nothing(stores: Stores) -> None:
+    assert switch("nowhere", None, stores.features).rankers == {}
+    assert stores.features.recall("rankers of nowhere") is None
+    keep("c", trained(gain=0.001), stores.features)
+    assert list(switch("c", None, stores.features).rankers) == ["projection"]
+
+
 @ON_ONE
 def test_a_ranker_that_is_dropped_is_off(stores: Stores) -> None:
     store = stores.features
