@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from clustering.fitting.neighbours import NO_PAIRS, Rows, neighbours
 from shared.features import Vector
 from shared.fits import NOISE
-from shared.neighbours import NO_PAIRS, Rows, neighbours
 
 PENDING = 4_000_000
 """How many pairs may be kept while it is not known yet which points are core samples: 64 MB."""

@@ -5,9 +5,9 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from clustering.fitting.neighbours import Rows
 from shared.features import Vector
 from shared.fits import NOISE
-from shared.neighbours import Rows
 
 SEED = 0
 

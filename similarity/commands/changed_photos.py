@@ -22,7 +22,7 @@ PHOTOS = 150
 def duplicates_of_folder(
     folder: Path, images: LabelledImages, settings: Settings, progress: Callable[[str, float], object]
 ) -> tuple[DuplicateFigures | None, LabelledImages]:
-    """The figures, None where no photo can be read, and the images with a note on pairs that are the same already."""
+    """The figures, None where no photo can be read, and the images with a note on pairs found before any change."""
     photos: dict[str, Image.Image] = {}
     rows = []
     for row in range(0, len(images.paths), -(-len(images.paths) // PHOTOS)):
@@ -51,9 +51,9 @@ def _same_already(photos: dict[str, Image.Image], vectors: Vector) -> Sequence[s
     ]
     if not same:
         return []
-    are = "is the same picture" if len(same) == 1 else "are the same pictures"
+    are, them = ("is", "it") if len(same) == 1 else ("are", "them")
     return [
-        f"{plural(len(same), 'pair')} of the {plural(len(photos), 'photo')} that are changed {are} before any change, "
-        f"and what is found of {'it' if len(same) == 1 else 'them'} counts as wrong among the duplicates: {same[0]}"
+        f"{plural(len(same), 'pair')} of {plural(len(photos), 'photo')} {are} taken for the same picture before any "
+        f"change, and what is found of {them} counts as wrong among the duplicates, even where it is right: {same[0]}"
         f"{', …' * (len(same) > 1)}"
     ]

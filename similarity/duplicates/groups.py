@@ -146,7 +146,7 @@ def _second_looks(
     taken = takers((place[one], place[other]) for one, other in first.confirmed)
     others = [(taken[keep], n) for n, keep in enumerate(owner.tolist()) if n != keep and keep in taken]
     second = look(others[:MAX_LOOKS])
-    more += Counter({beyond(MAX_LOOKS): len(others) - MAX_LOOKS})
+    more += Counter({beyond(MAX_LOOKS): max(0, len(others) - MAX_LOOKS)})
     return Looked(
         first.confirmed | second.confirmed, more + first.unseen + second.unseen, first.trouble or second.trouble
     )

@@ -39,8 +39,14 @@ ENOUGH = 20
 def agreement(one: Look, other: Look) -> float:
     """How well two pictures agree where one lies on the other best, -1 to 1.
 
-    It is the correlation that three quarters of the windows with anything in them reach.
+    It is the correlation that three quarters of the windows with anything in them reach. The order makes no difference:
+    which of the two can be laid on the other is not known beforehand.
     """
+    best = _one_way(one, other)
+    return best if best >= CONFIRMED else max(best, _one_way(other, one))
+
+
+def _one_way(one: Look, other: Look) -> float:
     best = -1.0
     for placing in placings(one, other):
         grey, details = (other.grey[:, ::-1], other.details[:, ::-1]) if placing.mirror else (other.grey, other.details)

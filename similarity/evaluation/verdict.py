@@ -23,11 +23,6 @@ def verdict(evaluation: Evaluation) -> Iterator[str]:
             yield f"The ranker to switch on{on}: {best.ranker}."
         elif any(trial.model == model for trial in evaluation.trials):
             yield f"No learned ranker is better than {BASELINE}{on}: none is to be switched on."
-        elif any(run.ranker in LEARNED for run in evaluation.runs if run.model == model):
-            yield (
-                f"Whether a learned ranker is better than {BASELINE}{on} cannot be told from so few images, so none is "
-                "to be switched on: it takes two labels with four images each."
-            )
         for run in evaluation.runs:
             if run.model == model and run.ranker in LEARNED and run.gain:
                 yield f"{run.ranker} against {BASELINE}{on}: {_gained(run.gain)}."
@@ -35,7 +30,7 @@ def verdict(evaluation: Evaluation) -> Iterator[str]:
             if trial.model == model:
                 yield f"{trial.ranker}{on} over {plural(trial.found.halvings, 'halving')}: {_passed(trial)}."
     for ranker, why in evaluation.not_run.items():
-        yield f"{ranker} was not measured: {why}"
+        yield f"Whether {ranker} is better than {BASELINE} cannot be told: half of the images are too few. {why}"
 
 
 def _gained(gain: Gain) -> str:

@@ -91,9 +91,9 @@ def _directions(given: Examples) -> NDArray[np.float64]:
     starts = np.cumsum(counts) - counts
     means = np.add.reduceat(vectors, starts) / counts[:, np.newaxis]
     whitening = _whitening(vectors - means[labels], images)
-    between = np.sqrt(counts / images)[:, np.newaxis] * (means - mean)
-    found, sizes, _ = np.linalg.svd((between @ whitening).T, full_matrices=False)
-    count = min(len(counts) - 1, int((sizes > RELIABLE * sizes[0]).sum()))
+    # Textbooks weigh each label by its images. What the means span, which is all that counts here, is the same.
+    found, sizes, _ = np.linalg.svd(((means - mean) @ whitening).T, full_matrices=False)
+    count = int((sizes > RELIABLE * sizes[0]).sum())
     if not count:
         return np.empty((0, dimensions))  # the labels do not differ: plain cosine
     discriminant = whitening @ found[:, :count]

@@ -79,13 +79,17 @@ def read(collection: str, store: FeatureStore) -> Stored:
 def keep(collection: str, trained: Trained, store: FeatureStore) -> Stored:
     """Store a ranker, in the place of one of its name, and switch it on if nothing speaks against it.
 
-    Another one that is on and gains more stays on. What is damaged is replaced.
+    One of its name against which nothing speaks stays when something speaks against the new one. Another one that is on
+    and gains more stays on. What is damaged is replaced.
 
     Returns:
         What is stored then.
     """
 
     def change(stored: Stored) -> Stored:
+        before = stored.rankers.get(trained.name)
+        if before and not before.objection and trained.objection:
+            return stored
         rankers = {**stored.rankers, trained.name: trained}
         rival = rankers.get(stored.on or "", trained)
         if rival.objection or (rival.gain <= trained.gain and not trained.objection):

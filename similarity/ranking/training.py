@@ -32,10 +32,14 @@ class Report(NamedTuple):
     """None where there were too few images."""
     on: str | None
     """The ranker that is switched on now."""
+    stays: datetime | None
+    """When the one of its name was trained that is better and stays; None where this one was stored."""
 
     @property
     def why_not(self) -> str | None:
         """Why the ranker was not switched on, None when it was."""
+        if self.stays:
+            return f"{self.trained.objection}; the one that was trained on {self.stays:%d %B %Y at %H:%M} UTC stays"
         if self.on == self.trained.name:
             return None
         return self.trained.objection or f"the ranker {self.on}, which is switched on, gains more against cosine"
@@ -87,7 +91,9 @@ def train(
         parameters=ranker.parameters,
     )
     stored = keep(collection, trained, features)
-    return Report(trained, given, sorted(set(given.labels) - usable), measured, stored.on)
+    there = stored.rankers[name]
+    stays = there.trained if there is not trained else None
+    return Report(trained, given, sorted(set(given.labels) - usable), measured, stored.on, stays)
 
 
 def report_json(collection: str, report: Report) -> Json:
@@ -104,7 +110,7 @@ def report_json(collection: str, report: Report) -> Json:
         "heldOut": measured.held_out if measured else 0,
         "curve": [_step(step) for step in measured.curve] if measured else [],
         "betterFrom": _step(measured.better_from) if measured and measured.better_from else None,
-        "on": report.on == report.trained.name,
+        "on": report.on == report.trained.name and not report.stays,
         "whyNot": report.why_not,
     }
 

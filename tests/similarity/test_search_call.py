@@ -75,7 +75,7 @@ def test_options_may_be_in_the_query_string_beside_its_key(store: FeatureStore) 
 def test_a_slip_in_the_query_string_is_refused_as_well(store: FeatureStore) -> None:
     status, content = call(store, {"path": "c/0"}, params={"tpo": "3", "code": "key"})
     assert status == 400
-    assert content["error"].startswith("There is no 'tpo' in the query string. Known names: code, filter,")
+    assert content["error"].startswith("There is no 'tpo' in the query string. Known names: clientId, code, filter,")
 
 
 def test_what_takes_too_long_is_a_503_in_words_of_its_own(store: FeatureStore) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn.cluster import DBSCAN
 
 import clustering.fitting.dbscan
-import shared.neighbours
+import clustering.fitting.neighbours
 from clustering.fits import EPS, MIN_SAMPLES
 from clustering.fitting.dbscan import dbscan
 from shared.embedding import embed_bytes
@@ -83,8 +83,8 @@ def test_labels_and_core_samples_are_those_of_scikit_learn(
     vectors: Vector, eps: float, min_samples: int, rows: int, columns: int, pending: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(shared.neighbours, "ROWS", rows)
-        patch.setattr(shared.neighbours, "COLUMNS", columns)
+        patch.setattr(clustering.fitting.neighbours, "ROWS", rows)
+        patch.setattr(clustering.fitting.neighbours, "COLUMNS", columns)
         patch.setattr(clustering.fitting.dbscan, "PENDING", pending)  # 0: in two sweeps
         assert_as_scikit_learn(vectors, eps, min_samples)
 

@@ -62,6 +62,10 @@ def test_a_training_says_what_came_of_it(run: Run) -> None:
     listed = run("rankers", "c")[1]
     assert "projection: switched on; 3 labels and 24 images, folder, 20" in listed
     assert as_json(run("rankers", "c", "--json"))["on"] == "projection"
+    assert (
+        as_json(run("train", "c", "--seed", "1", "--json"))["figures"]
+        != as_json(run("train", "c", "--json"))["figures"]
+    )
 
 
 def test_noise_is_not_switched_on_and_nobody_can(run: Run) -> None:

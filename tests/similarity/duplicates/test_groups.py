@@ -160,7 +160,7 @@ def test_second_looks_end_with_the_time_and_with_their_number(stores: Stores, mo
 def test_duplicates_of_a_confirmed_one_beyond_the_limit_are_counted(
     stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first two are one by the second look; of the second's duplicates, strangers to the first, one is looked at."""
+    """The first two are one by the second look. Of the second's duplicates, strangers to the first, one gets a look."""
     for path, angle, size in (("first", 0, 9), ("second", 36, 8), ("a", 60, 3), ("b", 61, 2), ("c", 62, 1)):
         stores.features.upsert(image(f"c/{path}", angle, size=size))
     monkeypatch.setattr(groups_module, "MAX_LOOKS", 1)

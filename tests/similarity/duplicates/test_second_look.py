@@ -28,6 +28,14 @@ def test_a_version_agrees_both_ways_and_mirrored(change: str) -> None:
     assert agree(original, ImageOps.mirror(version)) >= CONFIRMED
 
 
+def test_the_order_of_two_pictures_makes_no_difference() -> None:
+    looks = [prepare(change(photo("castles/chambord"))) for change in (CHANGES["rotation 10°"], HARDER["crop 60 %"])]
+    looks += [prepare(photo("planets/neptune")), prepare(photo("planets/uranus"))]
+    for one in looks:
+        for other in looks:
+            assert (agreement(one, other) >= CONFIRMED) == (agreement(other, one) >= CONFIRMED)
+
+
 def test_an_off_centre_crop_of_a_mirrored_and_turned_picture_agrees() -> None:
     original = photo("flowers/flower-8")
     turned = ImageOps.mirror(original).rotate(7, Image.Resampling.BICUBIC)

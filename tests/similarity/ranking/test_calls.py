@@ -10,7 +10,7 @@ from shared import backbone
 from shared.contract import Reply
 from shared.settings import Settings
 from similarity.ranking import calls
-from similarity.ranking.stored import ranker_for
+from similarity.ranking.stored import ranker_for, read
 from tests.conftest import Stores
 from tests.similarity.ranking.examples import noise, planted, put_labelled
 from tests.similarity.stored_images import at, put, stored
@@ -96,10 +96,37 @@ def test_labels_that_are_noise_switch_nothing_on_and_nobody_can(stores: Stores) 
 
 
 @ON_ONE
+def test_labels_that_are_noise_do_not_take_away_what_helps(telling: Stores) -> None:
+    good = answer(train(telling))
+    paths = sorted(feature.path for block in telling.features.scan("c") for feature in block)
+    report = answer(train(telling, {"labels": {path: str(n % 3) for n, path in enumerate(paths)}}))
+    assert report["on"] is False
+    assert "the one that was trained on" in report["whyNot"]
+    assert report["whyNot"].endswith(" UTC stays")
+    shown = answer(calls.list_rankers("c", telling.features))
+    assert (shown["on"], shown["rankers"][0]["trained"]) == ("projection", good["trained"])
+
+
+@ON_ONE
 def test_the_same_training_again_learns_the_same(telling: Stores) -> None:
     first, second = (answer(train(telling)) for _ in range(2))
     assert first | {"trained": second["trained"]} == second
     assert answer(train(telling, {"seed": 1}))["figures"] != first["figures"]
+    weights = []
+    for seed in (0, 1):
+        train(telling, {"ranker": "svm", "seed": seed})
+        weights.append(read("c", telling.features).rankers["svm"].parameters["weights"].tolist())
+    assert weights[0] != weights[1]
+
+
+@ON_ONE
+def test_of_more_images_than_a_call_learns_from_a_sample_is_taken(
+    telling: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calls, "MAX_IMAGES", 20)
+    report = answer(train(telling))
+    assert report["leftOut"]["notInSample"] == 5
+    assert report["images"] + report["leftOut"]["oneImageOnly"]["count"] == 20
 
 
 @ON_ONE

@@ -65,6 +65,10 @@ def test_a_table_is_read_with_a_header_and_without(text: str) -> None:
     assert labels_from_csv(text) == {"c/a": "cat", "c/b": "dog"}
 
 
+def test_only_the_first_line_is_a_header() -> None:
+    assert labels_from_csv("c/a,cat\npath,label\n") == {"c/a": "cat", "path": "label"}
+
+
 @given(
     st.dictionaries(
         st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), min_size=1).map("c/".__add__).map(str.strip),
@@ -83,7 +87,6 @@ def test_any_paths_and_labels_come_back_from_a_table(labels: dict[str, str]) -> 
     [
         ("", "There are no labels"),
         ("path,label\n", "There are no labels"),
-        ("c/a,cat\npath,label\nc/a,dog\n", "Line 3 has another label for 'c/a'"),
         ("\n\nc/a;cat\n", "Line 3 is not a path and a label"),
         ("c/a;cat\n", "Line 1 is not a path and a label"),
         ("path,label\nc/a,cat\nc/b,dog,1\n", "Line 3 is not a path and a label"),
@@ -135,6 +138,7 @@ def test_labels_of_a_collection_by_folder_tag_and_path(stores: Stores) -> None:
     assert found(read("tag:kind", stores.features)) == {"c/cats/a": "lion", "c/dogs/b": "wolf"}
     by_path = read({"c/d": "x", "c/cats/a": "y", "c/dogs/old": "z", "other/dogs/e": "z", "c/é": "z"}, stores.features)
     assert found(by_path) == {"c/d": "x", "c/cats/a": "y"}
+    assert list(by_path.paths) == ["c/cats/a", "c/d"]
     assert by_path.missing == ["c/dogs/old", "c/é", "other/dogs/e"]
     vectors = {path: vector.tolist() for path, vector in zip(by_path.paths, by_path.vectors, strict=True)}
     assert vectors == {"c/d": at(4).tolist(), "c/cats/a": at(1).tolist()}

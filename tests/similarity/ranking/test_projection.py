@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_info, threadpool_limits  # type: ignore[import-untyped]
 
 from shared.features import Vector
-from similarity.ranking.examples import TrainingError
-from similarity.ranking.projection import SHRINKAGE, STRENGTH, ProjectionRanker
+from similarity.ranking import projection as module
+from similarity.ranking.examples import Examples, TrainingError
+from similarity.ranking.projection import SHRINKAGE, STRENGTH, ProjectionRanker, _directions
 from similarity.ranking.rankers import make
 from tests.similarity.ranking.examples import noise, planted
 
@@ -111,6 +113,24 @@ def test_the_length_of_all_vectors_changes_nothing(factor: float) -> None:
     scaled = (vectors * factor).astype(np.float32)
     expected = projection(vectors, labels).rank(query, candidates)
     assert projection(scaled, labels).rank(query, candidates) == pytest.approx(expected, abs=1e-5)
+
+
+def test_it_learns_with_one_thread_of_blas_and_leaves_the_others_to_the_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def threads() -> list[int]:
+        return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
+
+    def learn(given: Examples) -> NDArray[np.float64]:
+        during.append(threads())
+        return _directions(given)
+
+    during: list[list[int]] = []
+    monkeypatch.setattr(module, "_directions", learn)
+    with threadpool_limits(2, "blas"):
+        projection(noise(6), ["a", "b"] * 3)
+        assert set(threads()) == {2}
+    assert [set(some) for some in during] == [{1}]
 
 
 def test_parameters_that_are_none_are_refused() -> None:
