@@ -31,6 +31,11 @@ def told(error: OSError) -> str:
     return printable(said)
 
 
+def from_a_folder(trouble: str) -> str:
+    """What to do when the storage gives no pictures, besides what is wrong with it."""
+    return f"{trouble.rstrip('.')}. --images FOLDER takes them from a folder: that which holds the collection's."
+
+
 def aligned(table: Sequence[Sequence[str]], *, texts: int = 0) -> list[str]:
     """Lines of a table: columns of numbers, of which the last `texts` hold texts."""
     numbers = len(table[0]) - texts

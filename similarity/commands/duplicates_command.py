@@ -15,7 +15,7 @@ from shared.markup import plural
 from shared.pictures import Picture, from_folder, from_storage
 from shared.settings import Settings
 from shared.table import csv_line
-from shared.terminal import aligned, printable, progress_bar, told
+from shared.terminal import aligned, from_a_folder, printable, progress_bar, told
 from similarity.commands.adding import Add
 from similarity.commands.duplicates_page import write_page
 from similarity.duplicates.calls import LEAST_SCORE, shown_duplicate, shown_groups, warnings_of
@@ -82,7 +82,7 @@ def _groups(options: Options, tools: Tools) -> Outcome:
             options.collection, tools.features, min_score=options.min_score, picture=picture, progress=progress
         )
     failed = bool(found.trouble)
-    files = []
+    files = [from_a_folder("The second look needs the pictures")] if failed else []
     if options.csv:
         options.csv.write_text("".join(csv_lines(found)), encoding="utf-8", newline="")
         files.append(f"{printable(str(options.csv))}: {plural(len(found.groups), 'group')}")

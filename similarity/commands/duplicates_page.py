@@ -6,7 +6,7 @@ from pathlib import Path
 from shared.markup import missing, plural, text
 from shared.page import img, page
 from shared.pictures import Picture, Pictures, read_pictures
-from shared.terminal import printable
+from shared.terminal import from_a_folder, printable
 from similarity.duplicates.groups import Duplicate, Group, Groups, Stored
 from similarity.duplicates.rule import CAUTION, Kind
 
@@ -43,7 +43,8 @@ def write_page(file: Path, collection: str, found: Groups, picture: Picture) -> 
     paths = [path for group in groups for path in _paths(group)]
     pictures = read_pictures(paths, picture)
     lost = sum(pictures.found.get(path) is None for path in paths)
-    why = f"{missing(lost, len(paths))}: {pictures.trouble or 'gone or broken'}" if lost else ""
+    reason = from_a_folder(pictures.trouble) if pictures.trouble else "gone or broken"
+    why = f"{missing(lost, len(paths))}: {reason}" if lost else ""
     body = [
         f"<h1>Duplicates in <bdi>{text(collection)}</bdi></h1>",
         '<p class="soft">Nothing was deleted. Of each group, the framed picture is the one to keep: the largest file, '

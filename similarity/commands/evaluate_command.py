@@ -8,10 +8,10 @@ from shared import backbone
 from shared.command_line import CommandError, Options, Outcome, Tools, collection_name, with_stores
 from shared.features import Vector
 from shared.local_settings import command_settings
-from shared.markup import plural
+from shared.markup import missing, plural
 from shared.pictures import Picture, from_folder, from_storage, read_pictures
 from shared.settings import SettingsError
-from shared.terminal import printable, progress_bar
+from shared.terminal import from_a_folder, printable, progress_bar
 from similarity.commands.adding import Add
 from similarity.commands.changed_photos import duplicates_of_folder
 from similarity.commands.evaluate_text import outcome
@@ -92,7 +92,7 @@ def _work(options: Options) -> Outcome:
         found, images = _measured(options, images, "", others, progress)
         if not options.no_duplicates:
             duplicates, images = duplicates_of_folder(folder, images, settings, progress)
-        _write(options, found, images, lambda: from_folder(folder, settings), duplicates)
+        images = _write(options, found, images, lambda: from_folder(folder, settings), duplicates)
     return outcome(options, found, images, duplicates)
 
 
@@ -104,7 +104,7 @@ def _of_collection(options: Options, tools: Tools) -> Outcome:
         images = of_collection(collection, labels, tools, lambda done: progress("reading", done))
         found, images = _measured(options, images, f"{collection}/", others, progress)
         folder, settings = options.images, tools.settings
-        _write(
+        images = _write(
             options, found, images, lambda: from_folder(folder, settings) if folder else from_storage(settings), None
         )
     return outcome(options, found, images, None)
@@ -157,17 +157,22 @@ def _write(
     images: LabelledImages,
     picture: Callable[[], Picture],
     duplicates: DuplicateFigures | None,
-) -> None:
-    """Write the files that were asked for."""
+) -> LabelledImages:
+    """Write the files that were asked for, and note which pictures are missing."""
     if options.csv:
         options.csv.write_text("".join(as_csv(found)), encoding="utf-8", errors="backslashreplace", newline="")
     if not options.html:
-        return
+        return images
     part = duplicates_html(duplicates) if duplicates else ""
     chosen = choose(found)
-    pictures = read_pictures([images.paths[row] for row in chosen.images], picture())
+    paths = list(dict.fromkeys(images.paths[row] for row in chosen.images))
+    pictures = read_pictures(paths, picture())
     page = report_page(options.source, found, images.paths, images.notes, chosen, pictures, part)
-    options.html.write_text(page, encoding="utf-8")
+    options.html.write_text(page, encoding="utf-8")  # which says itself what is missing
+    if lost := sum(picture is None for picture in map(pictures.found.get, paths)):
+        why = from_a_folder(pictures.trouble) if pictures.trouble else "gone or broken"
+        images = images._replace(notes=[*images.notes, f"{missing(lost, len(paths))}: {why}"])
+    return images
 
 
 def _rankers(given: str) -> tuple[str, ...]:

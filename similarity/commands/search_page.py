@@ -12,7 +12,7 @@ from shared.markup import missing, text
 from shared.page import img, page
 from shared.pictures import Pictures, from_folder, from_storage, read_pictures
 from shared.settings import Settings
-from shared.terminal import printable
+from shared.terminal import from_a_folder, printable
 from similarity.look_alikes import Result
 
 STYLE = """
@@ -77,7 +77,7 @@ def write_page(
     ]
     file.write_text(page(f"Look-alikes in {found.data['collection']}", body, STYLE), encoding="utf-8")
     lost = sum(pictures.found.get(path) is None for path in paths)
-    why = pictures.trouble or "gone or broken"
+    why = from_a_folder(pictures.trouble) if pictures.trouble else "gone or broken"
     said = f"{printable(str(file))}: written" + (f"; {missing(lost, len(paths))}: {printable(why)}" if lost else "")
     return said, bool(lost)
 
@@ -100,7 +100,7 @@ def _asked(one: Typed, pictures: Pictures, settings: Settings) -> str:
 def _match(n: int, match: Json, pictures: Pictures) -> str:
     said = f"{n} · score {match['score']:.3f}"
     if "rankScore" in match:
-        said += f" · rank score {match['rankScore']:.3f}"
+        said += f" · rank score {match['rankScore']:#.4g}"
     group = f"<br>group {text(match['group'])}" if match.get("group") else ""
     return _figure(pictures.found.get(match["path"]), match["path"], f"{said}<br>{text(match['path'])}{group}")
 

@@ -165,7 +165,10 @@ def test_a_collection_is_measured_from_what_is_stored(run: Run, data: Path, tmp_
     code, out, _ = run("c", "--data", data, "--rankers", "cosine", "--html", page, "--images", images)
     assert code == 0
     assert f"Written: {page}" in out
+    assert "pictures are missing: gone or broken" in out
     assert "pictures are missing: gone or broken" in Page(page.read_text(encoding="utf-8")).text
+    _, out, _ = run("c", "--data", data, "--rankers", "cosine", "--html", page)
+    assert "--images FOLDER takes them from a folder" in out
 
 
 def test_a_table_of_labels_is_taken_and_what_is_not_there_is_told(run: Run, photos: Path, tmp_path: Path) -> None:

@@ -204,6 +204,7 @@ def test_a_page_without_its_pictures_says_so(searched: Search, elsewhere: Path) 
     code, out, _ = searched("c", "--path", "c/0", "--html", "page.html", "--top", "2")
     assert code == 1
     assert "IMAGES_STORAGE" in out
+    assert "--images FOLDER takes them from a folder" in out
     assert (elsewhere / "page.html").read_text(encoding="utf-8").count("no picture") == 3
 
 
