@@ -99,7 +99,7 @@ def _to_the(k: int) -> str:
 
 def _step(top: float) -> float:
     """A round distance between ticks that makes three to six of them."""
-    if top <= 0:
+    if top < 1e-9:  # nothing to tell apart, and a fifth of the least numbers is 0
         return 0.1
     rough = top / 5
     size = 10 ** math.floor(math.log10(rough))

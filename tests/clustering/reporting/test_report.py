@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -267,6 +267,7 @@ def test_the_curve_rises_to_the_eps_that_it_is_compared_with() -> None:
     eps=st.none() | st.floats(0.001, 2),
     knee=st.none() | st.floats(0, 2),
 )
+@example(curve=[5e-324], k=1, eps=None, knee=None)
 def test_any_curve_stays_in_its_frame(curve: list[float], k: int, eps: float | None, knee: float | None) -> None:
     for number in re.findall(r'y[12]?="(-?[\d.]+)"', svg_curve(curve, k=k, eps=eps, knee=knee)):
         assert 0 <= float(number) <= 262
