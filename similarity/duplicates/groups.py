@@ -17,7 +17,7 @@ from similarity.duplicates.looking import NOTHING, Looked, beyond, look_again
 from similarity.duplicates.rule import DOUBTFUL_SCORE, SAME_SCORE, Kind, hash_distance, kind_of
 
 MAX_LOOKS = 2000
-"""Pairs that get a second look, of those that score most: a minute, and as long again to read their pictures."""
+"""Pairs that get a second look, of those that score most: up to three minutes, and one more to read their pictures."""
 
 type Progress = Callable[[str, float], object]
 """Is told what is being done, and how much of that is done, 0 to 1."""
