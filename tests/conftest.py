@@ -1,21 +1,27 @@
 """What all tests share: hypothesis without a clock, and the app on the sample photos as `make run` runs it."""
 
 import os
+import time
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
+from copy import copy
 from pathlib import Path
-from typing import NamedTuple
+from types import SimpleNamespace
+from typing import Literal, NamedTuple
 
 import certifi
 import httpx
 import pytest
+from azure.core.pipeline.transport import RequestsTransport
+from azure.cosmos import CosmosClient, _retry_utility
 from azure.cosmos.exceptions import CosmosResourceNotFoundError
 from azure.storage.blob import ContainerClient
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from shared.cosmos.fits import CosmosFitStore
+from shared.cosmos.layout import Layouts
 from shared.cosmos.store import CosmosFeatureStore
 from shared.features import FeatureStore
 from shared.fits import FitStore
@@ -73,7 +79,7 @@ def images_container(azurite_server: AzuriteServer, images_settings: Settings) -
 
 
 class LiveAccount(CosmosServer):
-    """A server that is not ours: it fails when it likes, and does not tell what it was asked."""
+    """A server that is not ours: it fails when it likes, and does not tell what it was asked, nor forget on request."""
 
     def fault(self, *args: object, **options: object) -> None:
         pytest.skip("a live account or the emulator makes no faults on request")
@@ -84,10 +90,20 @@ class LiveAccount(CosmosServer):
     def clear(self) -> None:
         pass
 
+    def empty(self, database: str) -> None:
+        pass  # each test has a database of its own
 
-@pytest.fixture
-def cosmos_settings(cosmos: CosmosServer) -> Iterator[Settings]:
-    """Settings for a database of the test's own, and a server without faults."""
+
+@pytest.fixture(scope="session")
+def cosmos_client(cosmos: CosmosServer) -> Iterator[CosmosClient]:
+    """To clear up with."""
+    with cosmos.client() as client:
+        yield client
+
+
+@contextmanager
+def database_of(cosmos: CosmosServer, client: CosmosClient) -> Iterator[Settings]:
+    """Settings for a database that nobody else has, and a server without faults."""
     name = f"test-{uuid.uuid4().hex}"
     cosmos.clear()
     yield Settings(
@@ -97,8 +113,57 @@ def cosmos_settings(cosmos: CosmosServer) -> Iterator[Settings]:
         cosmos_vector_index=os.environ.get("COSMOS_TEST_INDEX", "flat"),
     )
     cosmos.clear()
-    with cosmos.client() as client, suppress(CosmosResourceNotFoundError):
+    with suppress(CosmosResourceNotFoundError):
         client.delete_database(name)
+
+
+@pytest.fixture
+def cosmos_settings(cosmos: CosmosServer, cosmos_client: CosmosClient) -> Iterator[Settings]:
+    """Settings for a database of the test's own, and a server without faults."""
+    with database_of(cosmos, cosmos_client) as settings:
+        yield settings
+
+
+class CosmosStores(NamedTuple):
+    """Stores on Cosmos DB."""
+
+    settings: Settings
+    features: CosmosFeatureStore
+    fits: CosmosFitStore
+
+
+def _as_long_as_they_can_be_emptied(fixture_name: str, config: pytest.Config) -> Literal["session", "function"]:
+    return "function" if "COSMOS_TEST_ENDPOINT" in os.environ else "session"
+
+
+@pytest.fixture(scope=_as_long_as_they_can_be_emptied)
+def opened_on_cosmos(cosmos: CosmosServer, cosmos_client: CosmosClient) -> Iterator[CosmosStores]:
+    """Opened once for all tests: that takes longer than most of them."""
+    with (
+        database_of(cosmos, cosmos_client) as settings,
+        closing(CosmosFeatureStore(settings)) as features,
+        closing(CosmosFitStore(settings)) as fits,
+    ):
+        yield CosmosStores(settings, features, fits)
+
+
+@pytest.fixture
+def cosmos_stores(cosmos: CosmosServer, opened_on_cosmos: CosmosStores) -> CosmosStores:
+    """Empty ones, on a server without faults; a test that makes faults opens its own on `cosmos_settings`."""
+    settings, features, fits = opened_on_cosmos
+    cosmos.clear()
+    cosmos.empty(settings.cosmos_database)
+    # Objects of their own, as in a process that has just started: the app keeps what it has read by store.
+    features = copy(features)
+    features.layouts = Layouts(features._collections)
+    return CosmosStores(settings, features, copy(fits))
+
+
+@pytest.fixture
+def no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Azure's SDKs try again without waiting."""
+    monkeypatch.setattr(_retry_utility, "time", SimpleNamespace(time=time.time, sleep=lambda _seconds: None))
+    monkeypatch.setattr(RequestsTransport, "sleep", lambda _self, _seconds: None)
 
 
 @pytest.fixture(scope="session", params=["sqlite", "cosmos"])
@@ -150,10 +215,11 @@ class Stores(NamedTuple):
 @pytest.fixture(params=["sqlite", "cosmos"])
 def stores(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stores]:
     if request.param == "cosmos":
-        settings: Settings = request.getfixturevalue("cosmos_settings")
-        found = Stores(CosmosFeatureStore(settings), CosmosFitStore(settings))
-    else:
-        found = Stores(SqliteFeatureStore(tmp_path / "features.sqlite"), SqliteFitStore(tmp_path / "clusters.sqlite"))
-    yield found
-    found.fits.close()
-    found.features.close()
+        opened: CosmosStores = request.getfixturevalue("cosmos_stores")
+        yield Stores(opened.features, opened.fits)
+        return
+    with (
+        closing(SqliteFeatureStore(tmp_path / "features.sqlite")) as features,
+        closing(SqliteFitStore(tmp_path / "clusters.sqlite")) as fits,
+    ):
+        yield Stores(features, fits)

@@ -153,6 +153,9 @@ _queries = st.builds(
 class FeatureStoreConformance:
     """The tests. `store` is an empty store, closed by the fixture."""
 
+    many = 1000
+    """Images in a large collection."""
+
     # --- upsert ---
 
     def test_a_feature_comes_back_as_it_was_stored(self, store: FeatureStore) -> None:
@@ -320,12 +323,13 @@ class FeatureStoreConformance:
 
     def test_of_many_ties_the_first_paths_are_taken(self, store: FeatureStore) -> None:
         vectors = random_vectors(2)
-        order = np.random.default_rng(1).permutation(300)
+        count = min(300, self.many)
+        order = np.random.default_rng(1).permutation(count)
         features = [feature_of(f"dogs/{n:03}.jpg", embedding=vectors[0]) for n in order]
         features.insert(100, feature_of("dogs/zzz.jpg", embedding=vectors[1]))
         for feature in features:
             store.upsert(feature)
-        for top, paths in ((1, ["000"]), (3, ["000", "001", "002"]), (300, [f"{n:03}" for n in range(300)])):
+        for top, paths in ((1, ["000"]), (3, ["000", "001", "002"]), (count, [f"{n:03}" for n in range(count)])):
             matches = store.nearest("dogs", vectors[0], model=MODEL, top=top)
             assert paths_of(matches) == [f"dogs/{path}.jpg" for path in paths]
             assert len({match.score for match in matches}) == 1
@@ -386,8 +390,8 @@ class FeatureStoreConformance:
             exclude = [f"{collection}/{name}" for name in query.exclude] + ["elsewhere/a", "nowhere"]
             self.check(features, collection, query._replace(exclude=exclude), store)
 
-    def test_nearest_of_a_thousand(self, store: FeatureStore) -> None:
-        vectors = random_vectors(1000)
+    def test_nearest_of_many(self, store: FeatureStore) -> None:
+        vectors = random_vectors(self.many)
         features = [
             feature_of(f"dogs/{n}", embedding=vector, tags={"third": str(n % 3), "half": str(n % 2)})
             for n, vector in enumerate(vectors)
@@ -397,8 +401,8 @@ class FeatureStoreConformance:
         for vector in random_vectors(3, seed=1):
             self.check(features, "dogs", Query(vector), store)
             self.check(features, "dogs", Query(vector, tags={"third": "1", "half": "0"}), store)
-            self.check(features, "dogs", Query(vector, top=1000, min_score=0.05), store)
-            best = paths_of(store.nearest("dogs", vector, model=MODEL, top=500))
+            self.check(features, "dogs", Query(vector, top=self.many, min_score=0.05), store)
+            best = paths_of(store.nearest("dogs", vector, model=MODEL, top=self.many // 2))
             self.check(features, "dogs", Query(vector, exclude=best), store)
 
     # --- scan ---
@@ -520,7 +524,7 @@ class FeatureStoreConformance:
         assert content(store.get("dogs/a.jpg")) == content(versions[1])
 
     def test_every_thread_finds_what_it_wrote(self, store: FeatureStore) -> None:
-        vectors = random_vectors(8 * 20).reshape(8, 20, DIMENSIONS)
+        vectors = random_vectors(8 * 12).reshape(8, 12, DIMENSIONS)
 
         def write_and_find(writer: int) -> bool:
             for n, vector in enumerate(vectors[writer]):
@@ -537,18 +541,18 @@ class FeatureStoreConformance:
             return True
 
         assert all(at_once([partial(write_and_find, writer) for writer in range(8)]))
-        left = [f"dogs/{writer}/{n:02}" for writer in range(8) for n in range(20) if n % 3]
+        left = [f"dogs/{writer}/{n:02}" for writer in range(8) for n in range(12) if n % 3]
         assert sorted(feature.path for block in store.scan("dogs") for feature in block) == left
         assert sorted(paths_of(store.nearest("dogs", vectors[0, 0], model=MODEL, top=999))) == left
 
     def test_a_query_sees_a_replaced_feature_whole(self, store: FeatureStore) -> None:
-        versions = random_vectors(60)
+        versions = random_vectors(30)
         store.upsert(feature_of(etag="0", embedding=versions[0]))
         done = threading.Event()
 
         def write() -> bool:
             try:
-                return all(store.upsert(feature_of(etag=str(n), embedding=versions[n])) for n in range(1, 60))
+                return all(store.upsert(feature_of(etag=str(n), embedding=versions[n])) for n in range(1, 30))
             finally:
                 done.set()
 

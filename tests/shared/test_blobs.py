@@ -222,6 +222,7 @@ def test_real_folders_of_an_account_are_no_blobs(images_settings: Settings, imag
     assert list_page("", "", images_settings).blobs == []
 
 
+@pytest.mark.usefixtures("no_backoff")
 def test_storage_that_is_away_is_busy_and_a_wrong_key_a_mistake(
     images_settings: Settings, images_container: ContainerClient, azurite_server: AzuriteServer
 ) -> None:

@@ -12,8 +12,8 @@ import pytest
 from azure.cosmos import CosmosClient, PartitionKey
 from azure.cosmos.exceptions import CosmosHttpResponseError
 
-from shared import backbone
-from shared.bulk import TRIES, upsert_many
+from shared import backbone, bulk
+from shared.bulk import upsert_many
 from shared.cosmos.containers import indexing_policy
 from shared.cosmos.store import CosmosFeatureStore
 from shared.embedding import embed_bytes
@@ -25,6 +25,8 @@ from tests.pictures import as_base64, encoded, skill_call, stripes
 from tests.servers.cosmos import CosmosServer
 from tests.shared.entry_conformance import failure_of, put, same
 from tests.shared.store_conformance import MODEL, NOON, feature_of, random_vectors, vector_of
+
+pytestmark = pytest.mark.usefixtures("no_backoff")
 
 
 @pytest.fixture
@@ -292,13 +294,16 @@ def test_many_are_stored_through_throttling_and_a_second_run_writes_nothing(
     assert upsert_many(store, features) == 0
 
 
-def test_a_store_that_stays_busy_ends_the_run_after_a_while(store: CosmosFeatureStore, cosmos: CosmosServer) -> None:
+def test_a_store_that_stays_busy_ends_the_run_after_a_while(
+    store: CosmosFeatureStore, cosmos: CosmosServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk, "TRIES", 3)
     store.upsert(feature_of("dogs/first"))
     cosmos.fault("503", times=-1, operation="create")
     waited: list[float] = []
     with pytest.raises(StoreBusy):
         upsert_many(store, [feature_of("dogs/a")], sleep=waited.append)
-    assert len(waited) == TRIES - 1
+    assert len(waited) == 2
 
 
 def test_a_race_inside_the_sdk_is_nobody_s_failure(store: CosmosFeatureStore, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,9 +19,12 @@ from shared.features import StoreBusy
 from shared.fits import Core, FitStore
 from shared.settings import Settings, SettingsError
 from shared.stores import open_fit_store
+from tests.conftest import CosmosStores
 from tests.servers.cosmos import CosmosServer
 from tests.shared.fit_conformance import FitStoreConformance, check_found, cores_of, member_of
 from tests.shared.store_conformance import at_once, random_vectors, vector_of
+
+pytestmark = pytest.mark.usefixtures("no_backoff")
 
 
 @pytest.fixture
@@ -44,6 +47,10 @@ def other(fits: CosmosFitStore, settings: Settings) -> Iterator[CosmosFitStore]:
 
 class TestCosmosFitStore(FitStoreConformance):
     """What every store must do."""
+
+    @pytest.fixture
+    def fits(self, cosmos_stores: CosmosStores) -> CosmosFitStore:
+        return cosmos_stores.fits
 
 
 def test_it_satisfies_the_protocol(fits: CosmosFitStore) -> None:

@@ -16,14 +16,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.cosmos import items
-from shared.cosmos import store as store_module
 from shared.cosmos.documents import Document, partition, to_document
 from shared.cosmos.layout import Layout, Layouts
 from shared.cosmos.move import _move_all, move
 from shared.cosmos.store import CosmosFeatureStore
 from shared.features import Failure, Feature, FeatureStore
-from shared.settings import Settings
 from shared.sqlite.store import SqliteFeatureStore
+from tests.conftest import CosmosStores
 from tests.servers.cosmos import CosmosServer
 from tests.shared.entry_conformance import EntryConformance, check_holds, failure_of, put, same
 from tests.shared.store_conformance import (
@@ -36,14 +35,14 @@ from tests.shared.store_conformance import (
 
 
 @pytest.fixture
-def store(cosmos_settings: Settings) -> Iterator[CosmosFeatureStore]:
-    store = CosmosFeatureStore(cosmos_settings)
-    yield store
-    store.close()
+def store(cosmos_stores: CosmosStores) -> CosmosFeatureStore:
+    return cosmos_stores.features
 
 
 class TestCosmosFeatureStore(FeatureStoreConformance, EntryConformance):
     """What every store must do."""
+
+    many = 300  # the database does the work
 
 
 class MovingLayouts(Layouts):
@@ -72,15 +71,13 @@ class TestCosmosFeatureStoreOnTheMove(FeatureStoreConformance, EntryConformance)
     """The same, while every collection moves: announced, and begun."""
 
     remembers_deletions = True
+    many = 150
 
     @pytest.fixture(params=[AnnouncedLayouts, MovingLayouts])
-    def store(
-        self, request: pytest.FixtureRequest, cosmos_settings: Settings, monkeypatch: pytest.MonkeyPatch
-    ) -> Iterator[CosmosFeatureStore]:
-        monkeypatch.setattr(store_module, "Layouts", request.param)
-        store = CosmosFeatureStore(cosmos_settings)
-        yield store
-        store.close()
+    def store(self, request: pytest.FixtureRequest, cosmos_stores: CosmosStores) -> CosmosFeatureStore:
+        store = cosmos_stores.features
+        store.layouts = request.param(store._collections)
+        return store
 
     def test_what_was_deleted_may_come_back(self, store: FeatureStore) -> None:
         """Only as it was or newer: a move remembers deletions for a day, so that it brings nothing back itself."""
@@ -92,9 +89,9 @@ class TestCosmosFeatureStoreOnTheMove(FeatureStoreConformance, EntryConformance)
 
 
 @pytest.fixture
-def three(cosmos_settings: Settings, store: CosmosFeatureStore) -> Iterator[list[CosmosFeatureStore]]:
+def three(store: CosmosFeatureStore) -> Iterator[list[CosmosFeatureStore]]:
     """Processes that know of a move more or less: not yet, that it is announced, and that it has begun."""
-    stores = [store, CosmosFeatureStore(cosmos_settings), CosmosFeatureStore(cosmos_settings)]
+    stores = [store, CosmosFeatureStore(store.settings), CosmosFeatureStore(store.settings)]
     for number in range(6):
         store.upsert(feature_of(f"dogs/{number}", embedding=random_vectors(6)[number]))
     base = store.layouts.of("dogs")
@@ -270,9 +267,9 @@ def test_versions_carry_no_vectors(store: CosmosFeatureStore, monkeypatch: pytes
     assert len(json.dumps(rows)) < 500
 
 
-def test_the_texts_of_one_process_are_known_to_another(store: CosmosFeatureStore, cosmos_settings: Settings) -> None:
+def test_the_texts_of_one_process_are_known_to_another(store: CosmosFeatureStore) -> None:
     store.remember("run", "half done")
-    other = CosmosFeatureStore(cosmos_settings)
+    other = CosmosFeatureStore(store.settings)
     assert other.recall("run") == "half done"
     assert other.collections() == []
     other.close()
@@ -328,7 +325,7 @@ def test_a_move_loses_and_doubles_nothing(store: CosmosFeatureStore) -> None:
 
 def test_while_a_collection_moves_everything_is_right(store: CosmosFeatureStore) -> None:
     """Other writers and readers work at every step of the move; the store must answer as if nothing moved."""
-    vectors = random_vectors(24)
+    vectors = random_vectors(16)
     expected: dict[str, Feature | Failure] = {
         f"dogs/{n}": feature_of(f"dogs/{n}", embedding=vector) for n, vector in enumerate(vectors)
     }
@@ -341,7 +338,7 @@ def test_while_a_collection_moves_everything_is_right(store: CosmosFeatureStore)
 
     def meanwhile(_moved: int) -> None:
         step = next(steps)
-        path = f"dogs/{step % 24}"
+        path = f"dogs/{step % 16}"
         if step % 4 == 0 and path in expected:
             assert other.delete(path)
             del expected[path]

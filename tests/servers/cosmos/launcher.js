@@ -27,12 +27,13 @@ async function readBody(request) {
 }
 
 /** Returns the answer to a request for the server itself: faults, what was asked, and the clock. */
-function control(method, name, body, { faults, recorder, clock }) {
+function control(method, name, body, { faults, recorder, clock, service }) {
   const actions = {
     'POST /_faults': () => faults.add(JSON.parse(body)),
     'DELETE /_faults': () => faults.clear(),
     'GET /_requests': () => recorder.report(),
     'DELETE /_requests': () => recorder.clear(),
+    'POST /_empty': () => service.empty(JSON.parse(body).database),
     // Time to live is in seconds: tests move the clock instead of waiting.
     'POST /_clock': () => clock.advance(JSON.parse(body).seconds),
   };

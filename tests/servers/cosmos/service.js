@@ -65,6 +65,15 @@ class Service {
     return items.perform(container, asked);
   }
 
+  /** Takes the items out of all containers of a database: quicker than to make them anew. */
+  empty(name) {
+    const { collections } = this.account.database(name);
+    for (const container of collections._data.values()) {
+      container.documents._data = new Map();
+      container.documents._index = new Map();
+    }
+  }
+
   async answerByPackage(request, pathname, operation, body) {
     const [, database, name] = CONTAINERS.exec(pathname) ?? [];
     let content = body;

@@ -155,6 +155,7 @@ def test_round_trips_of_a_fresh_client(server: CosmosServer, container: Containe
         read(fresh)
         read(fresh)
         counts = server.requests().counts
+    counts.pop("read account", None)  # the SDK looks at it in a thread of its own, before or after the `clear`
     assert counts == {"read colls": 1, "upsert docs": 2, "query docs": 2}
 
 

@@ -143,6 +143,7 @@ def test_what_a_token_does_not_allow_is_one_line_without_the_token(
 KEY = "aHVudGVyMg=="
 
 
+@pytest.mark.usefixtures("no_backoff")
 @pytest.mark.parametrize(
     ("name", "value", "reason"),
     [
