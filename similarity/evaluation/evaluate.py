@@ -5,6 +5,7 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shared.features import Vector
 from similarity.evaluation.measure import Figures, Gain, Measured, figures, gain, measure
@@ -179,9 +180,14 @@ def _nearest(ranker: Ranks, vectors: Vector, sets: Sequence[ComparativeSet]) -> 
 
 
 def _per_label(found: Measured, labels: Sequence[str], sets: Sequence[ComparativeSet]) -> dict[str, Figures]:
-    of_sets = np.array([labels[one.query] for one in sets], object)
-    of_queries = np.array([labels[row] for row in found.retrieval.queries], object)
-    return {label: figures(found, of_sets == label, of_queries == label) for label in dict.fromkeys(of_sets)}
+    of_sets = [labels[one.query] for one in sets]
+    of_queries = [labels[row] for row in found.retrieval.queries]
+
+    def which(some: Sequence[str], label: str) -> NDArray[np.bool_]:
+        # Not NumPy's own comparison: it takes texts for equal that differ in zero characters at their end.
+        return np.array([one == label for one in some], np.bool_)
+
+    return {label: figures(found, which(of_sets, label), which(of_queries, label)) for label in dict.fromkeys(of_sets)}
 
 
 def _too_few(labels: Sequence[str]) -> str:
