@@ -11,6 +11,7 @@ from shared.features import StoreBusy
 from shared.health import check_health
 from shared.settings import SettingsError, settings
 from shared.stores import feature_store, fit_store
+from shared.subscription import HEADER, answer_subscriber
 from similarity.embedding_skill import answer_embedding
 from similarity.skill import answer_similarity
 
@@ -20,19 +21,27 @@ app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
 @app.route("similarity", methods=["POST", "PUT"])
 def similarity(req: func.HttpRequest) -> func.HttpResponse:
     """Custom skill: images in, their look-alikes out."""
-    return _http(lambda: answer_similarity(req.get_body(), req.params, feature_store(), settings()))
+    return _http(lambda: _similarity(req))
 
 
 @app.route("clustering", methods=["POST", "PUT"])
 def clustering(req: func.HttpRequest) -> func.HttpResponse:
     """Custom skill: images in, the labels of their groups out."""
-    return _http(lambda: answer_clustering(req.get_body(), req.params, feature_store(), fit_store(), settings()))
+    return _http(lambda: _clustering(req))
 
 
 @app.route("embedding", methods=["POST", "PUT"])
 def embedding(req: func.HttpRequest) -> func.HttpResponse:
     """Custom skill and `customWebApi` vectorizer: images in, vectors out."""
     return _http(lambda: answer_embedding(req.get_body(), settings()))
+
+
+@app.route("extraction/{skill}", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
+def extraction(req: func.HttpRequest) -> func.HttpResponse:
+    """The skills for older clients, which send a key in a header of their own."""
+    skills = {"similarity": lambda: _similarity(req), "clustering": lambda: _clustering(req)}
+    key, skill = req.headers.get(HEADER, ""), req.route_params["skill"]
+    return _http(lambda: answer_subscriber(key, skill, skills, settings()))
 
 
 # What reads blobs or fits is imported where it is used: the storage SDK would make every start a fifth of a second
@@ -306,6 +315,14 @@ def openapi(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 - the w
 def health(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 - the worker passes the request by this name
     """Ready or not, which model, which store."""
     return _http(check_health)
+
+
+def _similarity(req: func.HttpRequest) -> Reply:
+    return answer_similarity(req.get_body(), req.params, feature_store(), settings())
+
+
+def _clustering(req: func.HttpRequest) -> Reply:
+    return answer_clustering(req.get_body(), req.params, feature_store(), fit_store(), settings())
 
 
 def _http(call: Callable[[], Reply]) -> func.HttpResponse:

@@ -88,12 +88,12 @@ def open_region(data: bytes, region: Callable[[int, int], Box] | None, *, max_pi
             # In one piece: after each of the usual 64 kB the decoder would wait for Python's lock, which others hold.
             image.decodermaxblock = len(data)
             image.load()
-            orientation = _orientation(image)
+            orientation = exif_orientation(image)
             if image.format not in _DRAFTED:
                 width, height = image.size
                 box = _stored_box(image, region) if region else None
             wanted = image.crop(scaled_box(box, image.width / width, image.height / height)) if box else image
-            upright = _to_rgb(_turned(_reduced(wanted, at_least), orientation))
+            upright = to_rgb(turned(_reduced(wanted, at_least), orientation))
             return Opened(upright, *((height, width) if orientation in SIDEWAYS else (width, height)))
     except UnidentifiedImageError as error:
         raise ImageError("Not an image in a known format (JPEG, PNG, WebP, GIF, TIFF, BMP, AVIF, HEIC).") from error
@@ -155,7 +155,7 @@ def _opened(data: bytes) -> ImageFile.ImageFile:
     return Image.open(io.BytesIO(data), formats=FORMATS)
 
 
-def _orientation(image: Image.Image) -> int:
+def exif_orientation(image: Image.Image) -> int:
     """How the picture lies, 1 to 8, by its EXIF; 1 is upright. Asked after loading: Pillow turns some itself then."""
     try:
         return int(image.getexif().get(ExifTags.Base.Orientation, 1))
@@ -166,12 +166,12 @@ def _orientation(image: Image.Image) -> int:
 
 def _stored_box(image: Image.Image, region: Callable[[int, int], Box]) -> Box:
     """Where a region of the upright picture lies in the picture as it is stored."""
-    orientation = _orientation(image)
+    orientation = exif_orientation(image)
     width, height = reversed(image.size) if orientation in SIDEWAYS else image.size
     return stored_box(region(width, height), width, height, orientation)
 
 
-def _turned(image: Image.Image, orientation: int) -> Image.Image:
+def turned(image: Image.Image, orientation: int) -> Image.Image:
     turn = _TURNS.get(orientation)
     return image if turn is None else image.transpose(turn)
 
@@ -182,7 +182,7 @@ def _reduced(image: Image.Image, at_least: int) -> Image.Image:
     return image.reduce(factor) if factor > 1 and image.mode in _REDUCIBLE else image
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
+def to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I;16"):
         # Pillow clips 16 bits at 255 when it converts: keep the high byte instead.
         return Image.fromarray((np.asarray(image, dtype=np.uint16) >> 8).astype(np.uint8)).convert("RGB")

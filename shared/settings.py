@@ -42,6 +42,8 @@ class Settings:
         time_budget: TIME_BUDGET_SECONDS. After this long a call answers with what it has; keep it below the skill's
             `timeout`, whose default is 30 s.
         fetch_timeout: FETCH_TIMEOUT_SECONDS. The longest that fetching one image url may take.
+        subscription_key: SUBSCRIPTION_KEY. The key that older clients send to `/api/extraction/…`, at least 16
+            characters; without one, that route is closed.
     """
 
     top: int = 3
@@ -63,6 +65,7 @@ class Settings:
     max_image_pixels: int = 64_000_000
     time_budget: float = 25.0
     fetch_timeout: float = 10.0
+    subscription_key: str = field(default="", repr=False)
 
     @property
     def images_url(self) -> str:
@@ -106,6 +109,7 @@ def read_settings(env: Mapping[str, str]) -> Settings:
         ),
         time_budget=_number(env, "TIME_BUDGET_SECONDS", default.time_budget, float, 0.1, 230),
         fetch_timeout=_number(env, "FETCH_TIMEOUT_SECONDS", default.fetch_timeout, float, 0.1, 230),
+        subscription_key=_secret(env, "SUBSCRIPTION_KEY", 16),
     )
 
 
@@ -141,6 +145,13 @@ def _choice(env: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
     text = env.get(name) or choices[0]
     if text not in choices:
         raise SettingsError(f"The setting {name} takes {', '.join(choices)}, not {text!r}.")
+    return text
+
+
+def _secret(env: Mapping[str, str], name: str, least: int) -> str:
+    text = env.get(name, "")
+    if 0 < len(text) < least:
+        raise SettingsError(f"The setting {name} takes at least {least} characters: a short key can be guessed.")
     return text
 
 

@@ -41,6 +41,8 @@ class Asked(NamedTuple):
     anonymous: bool
     """Whether it is one whole image that may be stored, and nobody said where."""
     warnings: Sequence[str]
+    path: str | None = None
+    """Where the record's own image is stored, when it has one and that is known."""
     unnamed: Sequence[Vector] = ()
     """Of several images, the vectors of those of which that is so."""
 
@@ -93,6 +95,7 @@ def asked(
             for part, image in zip(parts, images, strict=True)
             if image.clipped
         ],
+        path=images[0].path if main else None,
         unnamed=[image.vector for image in images if image.path is None and image.whole] if len(images) > 1 else (),
     )
 

@@ -21,6 +21,8 @@ class Result(NamedTuple):
     warnings: Sequence[str]
     nowhere: str | None
     """That the collection holds nothing that could be found, where that is so."""
+    path: str | None
+    """Where the record's own image is stored, when it has one and that is known."""
 
 
 def look_alikes(
@@ -58,7 +60,7 @@ def look_alikes(
         f"The collection {query.collection!r} holds no images of the model {backbone.MODEL}. "
         "A collection is the first folder of a blob's path."
     )
-    return Result(data, warnings, nowhere if found.empty else None)
+    return Result(data, warnings, nowhere if found.empty else None, query.path)
 
 
 def _shown(one: LookAlike, options: Options, settings: Settings) -> dict[str, Json]:

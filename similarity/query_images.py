@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from shared import backbone
 from shared.contract import Deadline, Json, RecordError
-from shared.embedding import embed_bytes
+from shared.embedding import embed_bytes, embed_once
 from shared.features import Failure, Feature, FeatureStore, StoreBusy, Vector, collection_of
 from shared.images import ImageError
 from shared.inputs import has_image, read_image, said_path
@@ -48,10 +48,12 @@ def read_query_image(
     else:
         data, path = read_image(record, settings, deadline)
     try:
+        if region is None:
+            return QueryImage(embed_once(data, settings, deadline), path, stored, whole=True, clipped=False)
         embedded = embed_bytes(data, settings, deadline, region)
     except ImageError as error:
         raise RecordError(str(error)) from error
-    return QueryImage(embedded.vector, path, stored, whole=region is None, clipped=embedded.clipped)
+    return QueryImage(embedded.vector, path, stored, whole=False, clipped=embedded.clipped)
 
 
 def _stored(path: str, store: FeatureStore) -> Feature:

@@ -36,4 +36,12 @@ def _answer(
         raise RecordError(str(error)) from error
     found = look_alikes(record, options, store, settings, deadline)
     nowhere = [f"{found.nowhere} Name it as 'collection'."] if found.nowhere else []
-    return Answer(found.data, [*found.warnings, *nowhere])
+    # For the index that an indexer fills: what is stored of the image, in types that an index has.
+    itself = {"path": found.path, "tags": _tags(found.path, store)}
+    return Answer(itself | found.data, [*found.warnings, *nowhere])
+
+
+def _tags(path: str | None, store: FeatureStore) -> list[str]:
+    """The tags of a stored image, each as `name=value`; none of one that is not stored."""
+    feature = store.get(path) if path else None
+    return sorted(f"{name}={value}" for name, value in feature.tags.items()) if feature else []

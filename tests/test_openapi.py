@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from shutil import copyfile, copytree
 from typing import Any
 from urllib.parse import quote
@@ -49,8 +50,9 @@ type Ask = Callable[..., Any]
 
 C = "/collections/{collection}"
 LABELS = ("fish", "flowers", "planets")
+KEY = "an older client's key"
 FISH, COPY = "photos/fish/pompano.jpg", "photos/copy.jpg"
-EXAMPLES = 8
+EXAMPLES = 6
 """Of each operation and kind, good calls and bad ones."""
 
 EXAMPLES_OF_SLOW = 3
@@ -87,7 +89,10 @@ def app(store_kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[D
         copytree(SAMPLES / "photos" / label, images / "photos" / label)
     copyfile(SAMPLES / FISH, images / COPY)
     (images / "photos/broken.jpg").write_bytes((SAMPLES / FISH).read_bytes()[:3000])
-    with running_on(store_kind, images, tmp_path_factory.mktemp("data")) as host:
+    with ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as environment:  # of this app only: others start while it runs
+            environment.setenv("SUBSCRIPTION_KEY", KEY)
+            host = stack.enter_context(running_on(store_kind, images, tmp_path_factory.mktemp("data")))
         yield host
 
 
@@ -102,6 +107,7 @@ def test_all_that_can_be_asked_is_done_and_answered_as_the_document_says(app: De
         query = {name: value for name, value in values.items() if name not in given}
         sent = {} if body is None else {"body": body, "media_type": "application/json"}
         headers = {"If-None-Match": known} if known else {}
+        headers |= {"Ocp-Apim-Subscription-Key": KEY} if "skill" in given else {}
         case = SCHEMA[path][method].Case(path_parameters=given, query=query, headers=headers, **sent)
         reply = case.call(f"{app.url}/api", timeout=60)
         assert reply.status_code == status, reply.text
@@ -172,6 +178,8 @@ def call_skills(ask: Ask) -> None:
             good, bad = ask(method, f"/{route}", body=body, **where)["values"]
             assert output in good["data"]
             assert bad["errors"]
+    for skill, output in (("similarity", "most_similar"), ("clustering", "label")):
+        assert output in ask("post", "/extraction/{skill}", body=body, skill=skill)["values"][0]["data"]
 
 
 def cluster(ask: Ask) -> None:
@@ -218,7 +226,7 @@ def test_whatever_is_asked_is_answered_as_the_document_says(
     app: Devhost, mode: GenerationMode, method: str, path: str
 ) -> None:
     operation = SCHEMA[path][method]
-    there = {"collection": "photos", "image": id_of(FISH), "cluster": "0", "ranker": "svm"}
+    there = {"collection": "photos", "image": id_of(FISH), "cluster": "0", "ranker": "svm", "skill": "clustering"}
 
     count = EXAMPLES_OF_SLOW if operation.definition.raw["operationId"] == "train_ranker" else EXAMPLES
 

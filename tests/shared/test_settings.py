@@ -21,6 +21,7 @@ def test_what_is_set_is_read() -> None:
             "MAX_IMAGE_MEGAPIXELS": "1.5",
             "TIME_BUDGET_SECONDS": "200",
             "FETCH_TIMEOUT_SECONDS": "2.5",
+            "SUBSCRIPTION_KEY": "sixteen letters.",
         }
     )
     assert got == Settings(
@@ -33,7 +34,9 @@ def test_what_is_set_is_read() -> None:
         max_image_pixels=1_500_000,
         time_budget=200,
         fetch_timeout=2.5,
+        subscription_key="sixteen letters.",
     )
+    assert "sixteen" not in repr(got)
     assert got.images_url == "https://Account.blob.core.windows.net/photos/"
 
 
@@ -52,6 +55,13 @@ def test_a_number_that_cannot_be_used_is_named(value: str) -> None:
 def test_a_budget_is_finite(value: str) -> None:
     with pytest.raises(SettingsError, match="TIME_BUDGET_SECONDS"):
         read_settings({"TIME_BUDGET_SECONDS": value})
+
+
+def test_a_key_that_is_too_short_is_refused_and_not_shown() -> None:
+    with pytest.raises(SettingsError, match="SUBSCRIPTION_KEY takes at least 16 characters") as refused:
+        read_settings({"SUBSCRIPTION_KEY": "sixteen letters"})
+    assert "sixteen" not in str(refused.value)
+    assert read_settings({"SUBSCRIPTION_KEY": ""}) == Settings()
 
 
 def test_azure_is_told_by_what_it_sets() -> None:

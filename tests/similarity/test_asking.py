@@ -209,4 +209,4 @@ def test_the_order_of_examples_makes_no_difference(towards: list[float], away: l
 
 def test_time_that_is_over_is_said_before_an_image_is_decoded(store: FeatureStore) -> None:
     with pytest.raises(RecordError, match="Not reached"):
-        asked(sent(encoded(stripes(0))), "c", store, SETTINGS, Deadline(0))
+        asked(sent(encoded(stripes(0, period=7))), "c", store, SETTINGS, Deadline(0))

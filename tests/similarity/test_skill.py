@@ -12,7 +12,7 @@ from PIL import Image
 
 from shared.blobs import Blob
 from shared.embedding import embed_bytes
-from shared.features import Feature
+from shared.features import Failure, Feature
 from shared.image_ids import id_of
 from shared.ingest import feature_of
 from shared.settings import Settings
@@ -115,6 +115,33 @@ def test_a_known_path_is_what_is_left_out_however_its_pixels_came(store: SqliteF
     assert answer["data"]["collection"] == "waves"
     assert "waves/0.png" not in answer["data"]["most_similar"]
     assert len(answer["data"]["most_similar"]) == 4
+
+
+def test_an_image_whose_path_is_known_comes_with_its_tags(store: SqliteFeatureStore) -> None:
+    image = {"image": as_base64(encoded(stripes(2))), "collection": "waves"}
+    at = {"metadata_storage_path": f"{SETTINGS.images_url}waves/80%20%25.png"}
+    both = Blob(path="b/x.png", etag="1", modified=NOON, tags={"owner": "me=you", "age": "7"}, data=encoded(scene()))
+    assert store.upsert(feature_of(both, SETTINGS))
+    assert store.fail(Failure(path="b/y", etag="1", modified=NOON, model="m", reason="Text.", time=NOON))
+    answers = ask(
+        store,
+        image | at,
+        image | {"url": "https://elsewhere.example/a.png"},
+        image | {"path": "b/x.png"},
+        image | {"path": "b/y"},
+        image | {"path": "b/z"},
+        {"path": "b/x.png"},
+        {"positives": ["waves/0.png"]},
+    )
+    assert [(answer["data"]["path"], answer["data"]["tags"]) for answer in answers] == [
+        ("waves/80 %.png", ["name=waves"]),
+        (None, []),
+        ("b/x.png", ["age=7", "owner=me=you"]),
+        ("b/y", []),
+        ("b/z", []),
+        ("b/x.png", ["age=7", "owner=me=you"]),
+        (None, []),
+    ]
 
 
 def test_another_copy_of_a_known_image_stays(store: SqliteFeatureStore) -> None:
