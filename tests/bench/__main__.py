@@ -6,7 +6,7 @@ import sys
 from datetime import UTC, datetime
 from itertools import groupby
 
-from tests.bench import clustering, cosmos, duplicates, images, ingest, serving, similarity, store
+from tests.bench import clustering, cosmos, duplicates, images, indexing, ingest, serving, similarity, store
 from tests.bench.measure import Figure, machine
 from tests.servers.devhost import ROOT
 
@@ -14,6 +14,7 @@ PARTS = {
     "images": images.figures,
     "serving": serving.figures,
     "ingest": ingest.figures,
+    "indexing": indexing.figures,
     "store": store.figures,
     "similarity": similarity.figures,
     "duplicates": duplicates.figures,

@@ -1,0 +1,1 @@
+"""Azure resources and search objects: what the app needs around it."""

@@ -1,0 +1,95 @@
+"""The command that puts results by our labels beside results by the built-in image analysis."""
+
+from itertools import zip_longest
+from pathlib import Path
+
+from infra.search.commands.adding import Add
+from infra.search.commands.asked import definitions_for
+from infra.search.commands.index_asked import INDEX_ERRORS, add_index_options, index_asked
+from infra.search.commands.query_command import how_many
+from infra.search.comparing import Comparison, compare
+from infra.search.comparison_page import STYLE, comparison_page
+from infra.search.querying import MOST, Hit
+from infra.search.result_page import name_of, write_page
+from shared.command_line import CommandError, Options, Outcome
+from shared.terminal import aligned, printable
+
+ERRORS = INDEX_ERRORS
+
+NO_ANALYSIS = (
+    "This index has no image analysis: 'python -m infra.search deploy --set imageAnalysis=true' and a reset with a run "
+    "add it."
+)
+NO_ANALYSIS_HERE = "The image analysis runs in the search service only: the local indexer leaves it out."
+
+
+def add(add: Add) -> None:
+    """Add the command."""
+    about = "put results by our labels beside results by the built-in image analysis"
+    command = add("compare", compare_sides, about, "cat --html cat.html")
+    command.add_argument("word", metavar="WORD", help="what to look for in both")
+    command.add_argument(
+        "--top", type=how_many, default=50, metavar="N", help=f"how many of each side, 1 to {MOST}; default: 50"
+    )
+    command.add_argument("--html", type=Path, metavar="FILE.html", help="write a page with the pictures")
+    add_index_options(command)
+
+
+def compare_sides(options: Options) -> Outcome:
+    """What each side finds."""
+    word = options.word.strip()
+    if not word:
+        raise CommandError("Say what to look for: WORD is empty.")
+    definitions = definitions_for(options, local=True)
+    with index_asked(options, definitions) as index:
+        found = compare(index.definition, word, options.top, index.search)
+    if index.local:  # its documents have no such values, whatever fields they have
+        found = found._replace(theirs=None)
+    note = "" if found.theirs is not None else NO_ANALYSIS_HERE if index.local else NO_ANALYSIS
+    lines = [f"Asked: {printable(index.name)}", *_table(found), "", *_foot(found, options.top, note)]
+    failed = False
+    if options.html:
+        said, failed = write_page(
+            options.html,
+            f"Compared: {word}",
+            [*found.ours, *(found.theirs or [])],
+            definitions,
+            lambda shown: comparison_page(word, found, note, shown),
+            STYLE,
+        )
+        lines.append(said)
+    content = {
+        "asked": index.name,
+        "word": word,
+        "ours": [hit._asdict() for hit in found.ours],
+        "theirs": None if found.theirs is None else [hit._asdict() for hit in found.theirs],
+        "counts": found.counts(),
+    }
+    return Outcome(content, "\n".join(lines), failed)
+
+
+def _table(found: Comparison) -> list[str]:
+    """Both sides beside each other; an asterisk is at what both found."""
+    if not found.ours and not found.theirs:
+        return ["nothing found"]
+    both = found.both()
+
+    def cell(hit: Hit | None) -> str:
+        return f"{'* ' if hit.document[found.key] in both else '  '}{printable(name_of(hit.document))}" if hit else ""
+
+    sides = [("  our labels", "  image analysis")] if found.theirs is not None else [("  our labels", "")]
+    sides += [(cell(ours), cell(theirs)) for ours, theirs in zip_longest(found.ours, found.theirs or [])]
+    return aligned([["" if n == 0 else str(n), *cells] for n, cells in enumerate(sides)], texts=2)
+
+
+def _foot(found: Comparison, top: int, note: str) -> list[str]:
+    counts = found.counts()
+    lines = [note] if note else []
+    if found.theirs is not None:
+        lines.append(
+            f"{counts['both']} found by both (*), {counts['onlyOurs']} only by our labels, "
+            f"{counts['onlyTheirs']} only by the image analysis"
+        )
+    if top in {len(found.ours), len(found.theirs or [])}:
+        lines.append(f"Only the first {top} of each side were compared: --top takes more.")
+    return lines

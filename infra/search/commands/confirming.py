@@ -1,0 +1,21 @@
+"""Asking before something is done that cannot be undone."""
+
+from shared.command_line import CommandError, Options
+
+
+def confirm(options: Options, question: str) -> None:
+    """Ask on the terminal, unless --yes was given.
+
+    Raises:
+        CommandError: The answer is not yes, or nobody is there to give one.
+    """
+    if options.yes:
+        return
+    if options.json:
+        raise CommandError("--json asks nothing: say --yes too.")
+    try:
+        answer = input(f"{question} [y/N] ")
+    except EOFError:
+        raise CommandError("Nobody is there to be asked: say --yes.") from None
+    if answer.strip().lower() not in ("y", "yes"):
+        raise CommandError("Nothing was done.")

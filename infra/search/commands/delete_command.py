@@ -1,0 +1,45 @@
+"""`python -m infra.search delete`: what `deploy` made."""
+
+import os
+
+from infra.search.commands.adding import Add
+from infra.search.commands.confirming import confirm
+from infra.search.commands.waiting import say, service_of
+from infra.search.names import names_for
+from infra.search.objects import KINDS, existing
+from infra.search.parameters import ParameterError
+from infra.search.service import ServiceError, add_service_option, asking
+from shared.command_line import Options, Outcome
+
+ERRORS: tuple[type[Exception], ...] = (ParameterError, ServiceError)
+
+
+def add(add: Add) -> None:
+    """Add the command."""
+    parser = add(
+        "delete",
+        _delete,
+        "delete the indexer, the skillset, the index with its documents, and the data source; the images stay",
+        "--service my-search",
+    )
+    add_service_option(parser)
+    parser.add_argument("--keep-index", action="store_true", help="keep the index and its documents")
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def _delete(options: Options) -> Outcome:
+    names = names_for(options)
+    kinds = [kind for kind in reversed(KINDS) if not (options.keep_index and kind.member == "index")]
+    with service_of(options, os.environ) as service:
+        with asking(service):
+            there = [kind for kind in kinds if existing(service, kind, getattr(names, kind.member))]
+        called = {kind.member: f"{kind.called} {getattr(names, kind.member)}" for kind in there}
+        if not there:
+            return Outcome({"deleted": []}, f"There is nothing of {names.index} at {service.endpoint}.")
+        confirm(options, f"Delete the {', the '.join(called.values())} at {service.endpoint}?")
+        for kind in there:
+            with asking(service):
+                kind.delete(service, getattr(names, kind.member))
+            say(options, f"{called[kind.member]}: deleted")
+    kept = "The images, the app's store and a knowledge store are as they were."
+    return Outcome({"deleted": list(called.values())}, kept)

@@ -1,0 +1,75 @@
+"""`python -m infra.search deploy`: the definitions into the service."""
+
+import os
+
+from infra.search.commands.adding import Add
+from infra.search.commands.asked import definitions_for
+from infra.search.commands.waiting import run_and_wait, say, service_of
+from infra.search.deploying import Change, content, lines, models, plan, refused, write
+from infra.search.parameters import ParameterError
+from infra.search.service import ServiceError, add_service_option
+from shared.command_line import CommandError, Options, Outcome
+from shared.contract import Json
+
+ERRORS: tuple[type[Exception], ...] = (ParameterError, ServiceError)
+
+
+def add(add: Add) -> None:
+    """Add the command."""
+    parser = add(
+        "deploy",
+        _deploy,
+        "create the data source, the index, the skillset and the indexer, or update those that differ",
+        "--service my-search --parameters search.json --dry-run",
+    )
+    add_service_option(parser)
+    parser.add_argument("--dry-run", action="store_true", help="show what would change, and write nothing")
+    parser.add_argument("--wait", action="store_true", help="then run the indexer and wait for its end")
+
+
+def _deploy(options: Options) -> Outcome:
+    definitions = definitions_for(options, local=False)
+    with service_of(options, os.environ) as service:
+        changes = plan(service, definitions)
+        say(options, "\n".join(lines(changes)))
+        if sentences := refused(changes):
+            raise CommandError("\n".join([*sentences, _elsewhere(definitions.index["name"])]))
+        if change := models(changes):
+            say(
+                options,
+                f"The model changes from {change[0]} to {change[1]}. Vectors of two models cannot be compared: the "
+                "indexer is reset, so that it reads every image again.",
+            )
+        answer: dict[str, Json] = {"objects": content(changes), "dryRun": options.dry_run, "written": []}
+        if options.dry_run:
+            return Outcome(answer, "Nothing was written (--dry-run).")
+        for done in write(service, changes):
+            say(options, done)
+            answer["written"].append(done)
+        if options.wait:
+            run = run_and_wait(service, definitions.indexer["name"], options)
+            return Outcome(answer | {"run": run.content["run"]}, run.text, run.failed)
+    return Outcome(answer, _next(changes))
+
+
+def _elsewhere(index: str) -> str:
+    return (
+        "Nothing was written. Deploy beside it under another name (--set prefix=…), or remove it with `delete`, after "
+        f"which everything is read again into a new index {index}."
+    )
+
+
+def _next(changes: list[Change]) -> str:
+    """What to do now."""
+    if changes[-1].existing is None:
+        return "The indexer has begun its first run: `python -m infra.search run` waits for it and shows its errors."
+    if models(changes):
+        return "`python -m infra.search run` reads every image again now; else the indexer does at its next time."
+    if any(change.differences for change in changes[:-1]):
+        return (
+            "Images that are indexed already keep what they have: `python -m infra.search reset --run` reads all of "
+            "them again."
+        )
+    if any(change.differences for change in changes):
+        return "`python -m infra.search run` runs the indexer now."
+    return "Nothing differs, as far as the service shows."

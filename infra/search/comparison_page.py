@@ -1,0 +1,52 @@
+"""The page of a comparison: our results beside those of the image analysis, with pictures."""
+
+from collections.abc import Iterator, Sequence
+
+from infra.search.comparing import OURS, THEIRS, Comparison
+from infra.search.querying import Hit
+from infra.search.result_page import listed, row
+from shared.markup import text
+from shared.pictures import Pictures
+
+STYLE = """
+main { max-width: 1500px; }
+.mark { color: var(--accent); font-weight: 600; }
+.two h2 { margin-top: 12px; }
+"""
+
+
+def comparison_page(word: str, found: Comparison, note: str, shown: Pictures) -> Iterator[str]:
+    """The body of the page, in HTML.
+
+    Args:
+        word: What was looked for.
+        found: By each side.
+        note: What else there is to say, or "".
+        shown: The pictures.
+    """
+    yield f"<h1>“{text(word)}”, by our labels and by the image analysis</h1>"
+    if note:
+        yield f'<ul class="warnings"><li>{text(note)}</li></ul>'
+    if found.theirs is not None:
+        figures = zip(("found by both", "only by our labels", "only by theirs"), found.counts().values(), strict=True)
+        yield '<dl class="figures">'
+        for name, count in figures:
+            yield f"<div><dt>{name}</dt><dd>{count:,}</dd></div>"
+        yield "</dl>"
+    yield '<div class="two">'
+    yield _side("Our labels", found.ours, OURS, found, shown)
+    if found.theirs is not None:
+        yield _side("Image analysis", found.theirs, THEIRS, found, shown)
+    yield "</div>"
+
+
+def _side(title: str, hits: list[Hit], fields: Sequence[str], found: Comparison, shown: Pictures) -> str:
+    both = found.both()
+
+    def caption(hit: Hit) -> str:
+        said = " · ".join(line for name in fields if (line := listed(hit.document.get(name))))
+        mark = '<br><span class="mark">found by both</span>' if hit.document[found.key] in both else ""
+        return f"<br>{text(said)}{mark}"
+
+    inside = row(hits, shown, caption) if hits else "<p>Nothing.</p>"
+    return f"<section><h2>{title}: {len(hits):,}</h2>{inside}</section>"

@@ -1,0 +1,1 @@
+"""The local indexer: plays the search service by its documented rules."""
