@@ -82,8 +82,7 @@ def wait(
     looks = 0
     while True:
         last = status(service, indexer).get("lastResult") or {}
-        newer = last.get("startTime") != begun.before and last.get("status") != "reset"
-        if newer and last:
+        if last and last.get("startTime") != begun.before:
             progress(last.get("itemsProcessed") or 0)
             if _ended(last):
                 return last

@@ -13,6 +13,7 @@ from infra.search.durations import seconds
 from infra.search.querying import QueryError, vector_field
 from shared.contract import Json
 from shared.features import Vector
+from shared.terminal import printable
 
 HERE = frozenset({"localhost", "127.0.0.1"})
 """Where plain http is good enough."""
@@ -61,8 +62,8 @@ def image_vector(image: bytes, index: Mapping[str, Json], headers: Mapping[str, 
             "its address: no other is sent the key."
         )
     if status != httpx.codes.OK:
-        said = answer.decode("utf-8", "replace").strip()
-        raise VectorizerError(f"The vectorizer at {uri} answered {status}: {said:.300}")
+        said = printable(" ".join(answer.decode("utf-8", "replace").split())[:300])
+        raise VectorizerError(f"The vectorizer at {uri} answered {status}: {said}")
     return _vector(answer, uri, field)
 
 
@@ -94,9 +95,14 @@ def own_headers(index: Mapping[str, Json], own: Mapping[str, Json]) -> dict[str,
 
 
 def _check(uri: str) -> None:
-    """Raise a VectorizerError where an image, and maybe a key, would be sent in the open."""
-    parts = urlsplit(uri)
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in HERE):
+    """Raise a VectorizerError where an image, and maybe a key, would be sent in the open, or nowhere."""
+    try:
+        parts = urlsplit(uri)
+        secret = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in HERE)
+        usable = secret and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is none, or a broken address in brackets
+        usable = False
+    if not usable:
         raise VectorizerError(f"The vectorizer at {uri} is not asked: that takes https, or http on this machine.")
 
 

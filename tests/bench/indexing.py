@@ -1,6 +1,8 @@
 """Images through the local indexer and the app's three skills, against decoding and embedding them alone."""
 
 import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -31,12 +33,15 @@ SIDES = (400, 300)
 
 
 def figures() -> Iterator[Figure]:
-    """The app on the sample photos; the images are new to it in every round."""
+    """The app on the sample photos and their groups; the images are new to it in every round."""
     with ExitStack() as stack:
         data, folder = (Path(stack.enter_context(tempfile.TemporaryDirectory())) for _ in range(2))
         host = stack.enter_context(running(ROOT, "--images", str(ROOT / "samples" / "images"), "--data", str(data)))
         health = f"{host.url}/api/health"
         wait_until(lambda: httpx.get(health, trust_env=False).json()["features"] == SAMPLES, timeout=120)
+        fit = [sys.executable, "-m", "clustering", "fit", "photos", "--data", str(data)]
+        subprocess.run(fit, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+        images_url = f"{host.url.replace('localhost', '127.0.0.1')}/images/photos/"
         call = stack.enter_context(WebApi())
         definitions = define(read_parameters({"appUrl": host.url}, None, {}, local=True))
         rounds = count()
@@ -51,7 +56,7 @@ def figures() -> Iterator[Figure]:
 
         def through_the_indexer() -> float:
             fresh()
-            return seconds(partial(_run, definitions, folder, call)) / IMAGES
+            return seconds(partial(_run, definitions, folder, images_url, call)) / IMAGES
 
         yield compare(
             SECTION,
@@ -63,8 +68,8 @@ def figures() -> Iterator[Figure]:
         )
 
 
-def _run(definitions: Definitions, folder: Path, call: WebApi) -> None:
-    found = run(definitions, folder, "http://127.0.0.1/images/", call, lambda phase, done: None)
+def _run(definitions: Definitions, folder: Path, images_url: str, call: WebApi) -> None:
+    found = run(definitions, folder, images_url, call, lambda phase, done: None)
     if len(found.documents) != IMAGES or found.issues:
         raise RuntimeError(f"{len(found.documents)} documents, {found.issues[:3]}")
 

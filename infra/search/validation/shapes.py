@@ -103,15 +103,10 @@ _BUILT_IN: Final[Mapping[str, dict[str, Shape]]] = {
 
 def cracked(configuration: Mapping[str, Json]) -> Node:
     """`/document` as it is before the first skill. A blob's own metadata, which may have any name, is not in it."""
-    shape: dict[str, Shape] = {**_STORAGE}
-    extracted = configuration.get("dataToExtract") or "contentAndMetadata"
-    if extracted != "storageMetadata":
-        content_metadata = ("metadata_content_type", "metadata_content_encoding", "metadata_language")
-        shape |= dict.fromkeys((*content_metadata, "metadata_title", "metadata_author"), "string")
-    if extracted == "contentAndMetadata":
-        shape["content"] = "string"
-        if (configuration.get("imageAction") or "none") != "none":
-            shape["normalized_images"] = [_IMAGE]
+    content = ("content", "metadata_content_type", "metadata_content_encoding", "metadata_language")
+    # An indexer that extracts no images is told of by `indexing_problems`, and not again for each path to them.
+    shape: dict[str, Shape] = {**_STORAGE, **dict.fromkeys(content, "string"), "normalized_images": [_IMAGE]}
+    shape |= {"metadata_title": "string", "metadata_author": "string"}
     if configuration.get("allowSkillsetToReadFileData"):
         shape["file_data"] = {"$type": "string", "data": "string", "url": "string", "sasToken": "string"}
     return Node.of(shape)

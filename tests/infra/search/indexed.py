@@ -1,8 +1,7 @@
 """What the tests of queries search: a few documents, some of them with what the built-in image analysis says."""
 
+from functools import cache
 from typing import Any
-
-import numpy as np
 
 from shared.embedding import embed_bytes
 from shared.settings import Settings
@@ -12,7 +11,7 @@ from tests.infra.search.small_app import WAVES
 def waves(**more: list[str]) -> list[dict[str, Any]]:
     """A document for each of WAVES, with its real vector; `more` are fields, a value for each."""
     documents = []
-    for n, (path, picture) in enumerate(WAVES.items()):
+    for n, path in enumerate(WAVES):
         angle = int(path.partition("/")[2].partition(".")[0])
         documents.append(
             {
@@ -26,8 +25,13 @@ def waves(**more: list[str]) -> list[dict[str, Any]]:
                 "matches": [],
                 "cluster": angle // 10,
                 "model": "m",
-                "vector": np.asarray(embed_bytes(picture, Settings()).vector, float).tolist(),
+                "vector": _vector(path),
                 **{name: [values[n]] if values[n] else [] for name, values in more.items()},
             }
         )
     return documents
+
+
+@cache
+def _vector(path: str) -> list[float]:
+    return [float(number) for number in embed_bytes(WAVES[path], Settings()).vector]

@@ -261,7 +261,8 @@ VALID = json.dumps({"values": [{"recordId": "0", "data": {"vector": turned(0)}}]
     [
         (400, b'{"error": "The image is damaged."}', "answered 400: .*The image is damaged"),
         (401, b"", "answered 401: set SKILLS_FUNCTION_KEY"),
-        (500, b"oh", "answered 500: oh"),
+        (500, b"oh\nno", "answered 500: oh no$"),
+        (500, b"\x1b[2J", r"answered 500: '\\x1b\[2J'$"),
         (302, b"", "answered 302"),
         (200, b"no JSON", "something else than one vector"),
         (200, b"[" * 100_000, "something else than one vector"),
@@ -295,7 +296,14 @@ def test_a_vectorizer_that_is_not_there_or_too_slow_or_in_the_open(definitions: 
         parameters["uri"] = f"http://127.0.0.1:{closed.getsockname()[1]}/api/embedding"
         with pytest.raises(VectorizerError, match="does not answer: is the app running"):
             image_vector(b"x", definitions.index, {})
-    for uri in ("http://example.com/api/embedding", "file:///etc/passwd", "http://localhost@example.com/x"):
+    for uri in (
+        "http://example.com/api/embedding",
+        "file:///etc/passwd",
+        "http://localhost@example.com/x",
+        "http://localhost:70710/x",
+        "https://[x/y",
+        "https:///x",
+    ):
         parameters["uri"] = uri
         with pytest.raises(VectorizerError, match="takes https, or http on this machine"):
             image_vector(b"x", definitions.index, {})

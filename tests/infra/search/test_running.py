@@ -112,10 +112,10 @@ def test_errors_and_warnings_are_shown_by_document(search: SearchServer, capsys:
 
 
 def test_a_run_that_ends_early_says_why(search: SearchServer, capsys: pytest.CaptureFixture[str]) -> None:
-    runs(search).next = [[execution("transientFailure", items=1, failed=1, message="Too many\nfailed \x1b[31mitems")]]
+    runs(search).next = [[execution("transientFailure", items=1, message="Too many\nfailed \x1b[31mitems")]]
     assert main(["run"]) == 1
     said = capsys.readouterr().out
-    assert "1 document, 1 failed: transientFailure." in said
+    assert "1 document, 0 failed: transientFailure." in said
     assert "\x1b" not in said
     assert "The run ended early: " in said
 
@@ -164,6 +164,13 @@ def test_after_a_reset_everything_is_new(search: SearchServer, capsys: pytest.Ca
     answer = json.loads(capsys.readouterr().out)
     assert answer["since"] == {"allRead": "2026-11-22T10:04:00.000Z", "indexedAfter": 0}
     assert [run["status"] for run in answer["indexer"]["executionHistory"]][:2] == ["success", "reset"]
+
+
+def test_a_reset_alone_has_read_nothing(search: SearchServer, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["reset", "--yes"]) == 0
+    capsys.readouterr()
+    assert main(["status", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["since"]["allRead"] == "2026-11-22T10:01:00.000Z"
 
 
 def test_a_history_that_does_not_reach_back_is_not_guessed(
@@ -240,6 +247,7 @@ def token(url: str) -> str:
     [
         (URL, "red boats/a.jpg"),
         (token(URL), "red boats/a.jpg"),
+        (token("https://h/images/>>>x>>>xx>>>.jpg"), ">>>x>>>xx>>>.jpg"),
         (token(URL + "x"), "red boats/a.jpgx"),
         (token(URL + "xy"), "red boats/a.jpgxy"),
         (f"f9f29713558d_{token(URL)}_normalized_images_4", "red boats/a.jpg, image 5"),

@@ -97,6 +97,11 @@ _ITEM = "/document/normalized_images/*"
         (f"{_SKILL}/batchSize", True, "skills[similarity].batchSize is True; it takes an integer."),
         (f"{_SKILL}/uri", _REMOVED, "skills[similarity].uri is missing; WebApiSkill needs it."),
         (f"{_SKILL}/inputs", {}, "skills[similarity].inputs is {}; it takes a list."),
+        (
+            f"{_SKILL}/httpHeaders",
+            ["x-functions-key"],
+            "skills[similarity].httpHeaders is ['x-functions-key']; it takes an o",
+        ),
         (f"{_SKILL}/inputs/0", "image", "skills[similarity].inputs[0] is 'image'; it takes an object"),
         (
             f"{_SKILL}/httpHeaders/x-functions-key",
@@ -456,6 +461,13 @@ def test_http_is_for_the_local_indexer_and_this_machine() -> None:
     assert len(problems(elsewhere, local=True)) == 4
 
 
+def test_a_skill_gets_the_file_where_the_indexer_lets_it() -> None:
+    changed = _changed(_IMAGES, f"{_SKILL}/inputs/url/source", "/document/file_data/url")
+
+    assert "reads /document/file_data, which neither" in problems(changed)[0]
+    assert problems(_changed(changed, f"{_PARAMETERS}/configuration/allowSkillsetToReadFileData", True)) == []
+
+
 def test_a_key_in_an_address_is_not_told() -> None:
     found = problems(_changed(_IMAGES, f"{_SKILL}/uri", "http://skills/api/similarity?code=hush"))
 
@@ -470,6 +482,7 @@ def test_a_key_in_an_address_is_not_told() -> None:
         ("indexer/fieldMappings/url/sourceFieldName", "metadata_path"),
         (f"{_SKILL}/batchsize", 4),
         (f"{_SKILL}/timeout", "PT5M"),
+        (f"{_PARAMETERS}/configuration/imageAction", "none"),
     ],
 )
 def test_one_problem_is_told_once_and_no_others_for_it(path: str, value: object) -> None:

@@ -122,7 +122,7 @@ def test_a_key_must_be_one() -> None:
     document = _document()
     assert index_documents(document, _definitions(field_mappings=[_mapping("metadata_storage_name", "id")])) == []
     (issue,) = document.issues
-    assert issue.message == NOT_PARSED
+    assert (issue.name, issue.message) == ("DocumentExtraction.azureblob.images", NOT_PARSED)
     assert issue.details.startswith("Invalid document key.")
 
 
@@ -282,6 +282,7 @@ CHILD_FIELDS = (
     _field("page", "Edm.Int32"),
     _field("label", "Collection(Edm.String)"),
     _field("url"),
+    _field("bytes"),
     _field("content"),
     _field(
         "matches",
@@ -304,6 +305,7 @@ MATCHES = {
 def test_each_node_of_the_context_is_a_document_with_the_values_of_its_own() -> None:
     projections = _projections(
         PAGE, LABEL, MATCHES, {"name": "url", "source": "/document/metadata_storage_path"},
+        {"name": "bytes", "source": "/document/metadata_storage_size"},
         projectionMode="skipIndexingParentDocuments",
     )  # fmt: skip
     document = _with_pages()
@@ -317,6 +319,7 @@ def test_each_node_of_the_context_is_a_document_with_the_values_of_its_own() -> 
             "label": [f"group {at}"],
             "matches": [{"path": f"{at}-{n}", "score": n} for n in range(at + 1)],
             "url": URL,
+            "bytes": "5",
         }
         for at in range(2)
     ]
