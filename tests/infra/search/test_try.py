@@ -1,0 +1,208 @@
+"""`python -m infra.search try`: the definitions in the repository, on the real app, and on skills that break rules."""
+
+import base64
+import json
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from PIL import Image
+
+from infra.search.__main__ import COMMANDS, main
+from infra.search.definitions import Definitions, define
+from infra.search.parameters import read_parameters
+from infra.search.trial.fields import NOT_VALID
+from infra.search.trial.functions import url_token
+from infra.search.trial.indexer import Run, run
+from infra.search.trial.web_api import WebApi
+from shared.contract import Json
+from tests.conftest import SAMPLES
+from tests.pictures import encoded, scene
+from tests.servers.devhost import Devhost
+from tests.servers.skills import Asked, Said, SkillServer, answered, skill_server
+
+FISH = sorted((SAMPLES / "photos" / "fish").glob("*.jpg"))
+RIGHT: dict[str, dict[str, Json]] = {
+    "similarity": {"path": "a/b.jpg", "collection": "a", "tags": [], "most_similar": ["a/c.jpg"], "matches": []},
+    "clustering": {"label": ["fish"], "cluster": 1},
+    "embedding": {"vector": [1.0] + [0.0] * 255, "model": "m"},
+}
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[SkillServer]:
+    with skill_server() as running:
+        yield running
+
+
+def indexed(*, where: Path = Path(".local/search")) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (where / "documents.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def images_url(app: Devhost) -> str:
+    (first,) = httpx.get(f"{app.url}/api/collections/photos/images?top=1", trust_env=False).json()["images"]
+    return str(first["url"]).removesuffix(first["path"])
+
+
+def test_the_samples_find_their_look_alikes_in_the_real_app(
+    sample_app: Devhost, capsys: pytest.CaptureFixture[str]
+) -> None:
+    account = Path("account")
+    for photo in FISH:
+        there = account / "images" / photo.relative_to(SAMPLES)
+        there.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(photo, there)
+    (account / "images" / "notes.txt").write_text("no image")
+    app = ["--set", f"appUrl={sample_app.url}"]
+
+    assert main(["try", str(account), *app, "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["blobs"], report["documents"], report["failed"]) == (len(FISH), len(FISH), 0)
+    assert report["filesLeftOut"] == {".txt": 1}
+    assert report["errors"] == []
+
+    documents = {document["path"]: document for document in indexed()}
+    base = images_url(sample_app)
+    assert sorted(documents) == [photo.relative_to(SAMPLES).as_posix() for photo in FISH]
+    for path, document in documents.items():
+        assert document["id"] == url_token(base + path)
+        assert document["url"] == base + path
+        assert document["size"] == (SAMPLES / path).stat().st_size
+        assert document["collection"] == "photos"
+        assert len(document["most_similar"]) == 3
+        assert path not in document["most_similar"]
+        assert [match["path"] for match in document["matches"]] == document["most_similar"]
+        assert {*document["matches"][0]} == {"path", "url", "score"}
+        assert len(document["vector"]) == 256
+
+    assert main(["query", "--image", str(FISH[2]), "--json", *app]) == 0
+    (first, *_) = json.loads(capsys.readouterr().out)["results"]
+    assert first["document"]["path"] == FISH[2].relative_to(SAMPLES).as_posix()
+
+
+def test_documents_with_many_images_become_a_document_an_image(
+    sample_app: Devhost, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("images").mkdir()
+    with Image.open(FISH[0]) as one, Image.open(FISH[1]) as other:
+        one.save("images/two.pdf", save_all=True, append_images=[other])
+    Path("images/broken.pdf").write_bytes(b"%PDF-1.7 nothing more")
+    args = ["--set", f"appUrl={sample_app.url}", "--set", "shape=documents"]
+
+    assert main(["try", "images", *args, "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["blobs"], report["documents"], report["failed"]) == (2, 2, 0)
+    assert "broken.pdf" in {warning["key"].rpartition("/")[2] for warning in report["warnings"]}
+
+    first, second = indexed()
+    assert first["parent_id"] == second["parent_id"] == url_token(images_url(sample_app) + "two.pdf")
+    assert first["id"] != second["id"]
+    assert [first["page"], second["page"]] == [1, 2]
+    assert first["vector"] != second["vector"]
+
+
+def test_an_app_that_is_not_there_is_told_with_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["try", str(SAMPLES), "--set", "appUrl=http://localhost:9"]) == 2
+    assert "start it with 'make run'" in capsys.readouterr().err
+
+
+def test_a_folder_that_is_not_there_is_told(sample_app: Devhost, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["try", "nowhere", "--set", f"appUrl={sample_app.url}"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_folder_without_images_says_what_is_read(sample_app: Devhost, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("images").mkdir()
+    Path("images/letter.txt").write_text("no image")
+    assert main(["try", "images", "--set", f"appUrl={sample_app.url}"]) == 0
+    told = capsys.readouterr().out
+    assert "1 .txt" in told
+    assert "There is no blob to read here" in told
+
+
+@pytest.mark.parametrize("command", [one.__name__.rpartition(".")[2].removesuffix("_command") for one in COMMANDS])
+def test_every_command_helps(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--help"])
+    assert ended.value.code == 0
+    assert f"Example: python -m infra.search {command}" in " ".join(capsys.readouterr().out.split())
+
+
+def through(server: SkillServer, images: int, wrong: Mapping[str, Callable[[Asked], Said]], **given: str) -> Run:
+    """A run over some images, with skills that answer rightly but for those that are given as wrong."""
+    definitions = with_skills(server, wrong, define(read_parameters(given, None, {}, local=True)))
+    folder = Path("images")
+    folder.mkdir()
+    for n in range(images):
+        (folder / f"{n:03}.png").write_bytes(encoded(scene(size=(40, 30))))
+    with WebApi() as call:
+        return run(definitions, folder, "https://a.blob.core.windows.net/images/", call, lambda phase, done: None)
+
+
+def with_skills(
+    server: SkillServer, wrong: Mapping[str, Callable[[Asked], Said]], definitions: Definitions
+) -> Definitions:
+    for skill in definitions.skillset["skills"]:
+        if name := skill["name"] if skill["name"] in RIGHT else None:
+            right = lambda asked, name=name: answered(asked, lambda data: RIGHT[name])  # noqa: E731 - one for each name
+            skill["uri"] = server.add(wrong.get(name, right))
+    return definitions
+
+
+def test_skills_that_keep_the_rules_index_everything(server: SkillServer) -> None:
+    found = through(server, 3, {})
+    assert (found.blobs, found.failed, found.issues) == (3, 0, [])
+    assert [document["label"] for document in found.documents] == [["fish"]] * 3
+    assert base64.urlsafe_b64decode(found.documents[0]["id"][:-1] + "=" * int(found.documents[0]["id"][-1])) == (
+        b"https://a.blob.core.windows.net/images/000.png"
+    )
+
+
+@pytest.mark.parametrize(
+    ("skill", "data", "told"),
+    [
+        ("embedding", {"vector": [0.5] * 255, "model": "m"}, "dimension of '256'"),
+        ("clustering", {"label": "fish", "cluster": 1}, "The expected type was 'Collection(Edm.String)'"),
+    ],
+)
+def test_an_answer_that_does_not_fit_the_index_fails_its_document(
+    server: SkillServer, skill: str, data: Json, told: str
+) -> None:
+    found = through(server, 2, {skill: lambda asked: answered(asked, lambda _: data)})
+    assert (found.blobs, found.failed, found.documents) == (2, 2, [])
+    assert {issue.message for issue in found.issues} == {NOT_VALID}
+    assert all(told in issue.details for issue in found.issues)
+
+
+def failing(*numbers: int) -> Callable[[Asked], Said]:
+    """Answers with an error for the images that come in as these, one after the other."""
+
+    def behave(asked: Asked) -> Said:
+        if asked.number in numbers:
+            return Said("no", status=500)
+        return answered(asked, lambda data: RIGHT["clustering"])
+
+    return behave
+
+
+@pytest.mark.parametrize(
+    ("most", "read", "stopped"),
+    [("-1", 6, ""), ("2", 6, ""), ("1", 4, "2 blobs failed, and maxFailedItems is 1"), ("0", 2, "1 blob failed")],
+)
+def test_a_run_ends_after_the_batch_in_which_too_many_failed(
+    server: SkillServer, most: str, read: int, stopped: str
+) -> None:
+    one_by_one = {"documentsAtOnce": "2", "batchSize": "1", "degreeOfParallelism": "1", "maxFailedItems": most}
+    found = through(server, 6, {"clustering": failing(1, 3)}, **one_by_one)
+    assert (found.blobs, found.listed) == (read, 6)
+    assert len(found.documents) == read - found.failed
+    assert stopped in found.stopped
+    assert bool(stopped) == bool(found.stopped)
