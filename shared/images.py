@@ -93,7 +93,7 @@ def open_region(data: bytes, region: Callable[[int, int], Box] | None, *, max_pi
                 width, height = image.size
                 box = _stored_box(image, region) if region else None
             wanted = image.crop(scaled_box(box, image.width / width, image.height / height)) if box else image
-            upright = to_rgb(turned(_reduced(wanted, at_least), orientation))
+            upright = to_rgb(turned(reduced(wanted, at_least, at_least), orientation))
             return Opened(upright, *((height, width) if orientation in SIDEWAYS else (width, height)))
     except UnidentifiedImageError as error:
         raise ImageError("Not an image in a known format (JPEG, PNG, WebP, GIF, TIFF, BMP, AVIF, HEIC).") from error
@@ -176,9 +176,9 @@ def turned(image: Image.Image, orientation: int) -> Image.Image:
     return image if turn is None else image.transpose(turn)
 
 
-def _reduced(image: Image.Image, at_least: int) -> Image.Image:
-    """By a whole number smaller where both sides keep `at_least`: all that follows then needs little memory."""
-    factor = min(image.size) // at_least
+def reduced(image: Image.Image, width: int, height: int) -> Image.Image:
+    """By a whole number smaller where the sides keep these pixels: all that follows then needs little memory."""
+    factor = min(image.width // width, image.height // height)
     return image.reduce(factor) if factor > 1 and image.mode in _REDUCIBLE else image
 
 

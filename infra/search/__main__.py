@@ -35,7 +35,8 @@ COMMANDS: tuple[ModuleType, ...] = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit code: 0, 1 when some of it could not be done, 2 when the command could not be done."""
     errors = tuple(error for module in COMMANDS for error in module.ERRORS)
-    return run("infra.search", _arguments(arguments), (ParameterError, *errors))
+    options = _arguments(arguments)
+    return run("infra.search", options, (ParameterError, *errors), stopped=options.stopped)
 
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -52,7 +53,7 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     def add(name: str, work: Work, about: str, example: str, /) -> argparse.ArgumentParser:
         said = f"Example: python -m infra.search {name} {example}".rstrip()
         command = some.add_parser(name, help=about, description=about, epilog=said)
-        command.set_defaults(work=work)
+        command.set_defaults(work=work, stopped="stopped")
         command.add_argument("--json", action="store_true", help="print the answer as JSON")
         command.add_argument(
             "--parameters", type=Path, metavar="FILE", help="a JSON object of parameters (docs/search.md has them all)"

@@ -1,11 +1,15 @@
 """The app that the definitions name: whether it answers, and where its images are."""
 
+from collections.abc import Iterator
 from urllib.parse import quote, urlsplit
 
 import httpx
 
 from infra.search.definitions import Definitions
+from infra.search.querying import QueryError, vector_field
+from infra.search.vectorizing import VectorizerError, vectorizer_of
 from shared.contract import Json
+from shared.terminal import printable
 
 
 class AppError(Exception):
@@ -16,10 +20,12 @@ def connected(definitions: Definitions) -> httpx.Client:
     """A client for the app of the definitions, with the headers that its vectorizer has.
 
     Raises:
-        AppError: It does not answer, or is not ready.
+        AppError: It does not answer, or is not ready; or the definitions name none.
     """
-    (vectorizer,) = definitions.index["vectorSearch"]["vectorizers"]
-    parameters = vectorizer["customWebApiParameters"]
+    try:
+        parameters = vectorizer_of(definitions.index, vector_field(definitions.index)["vectorSearchProfile"])
+    except (QueryError, VectorizerError) as error:
+        raise AppError(str(error)) from error
     parts = urlsplit(parameters["uri"])
     url = f"{parts.scheme}://{parts.netloc}"
     app = httpx.Client(base_url=url, headers=parameters.get("httpHeaders"), timeout=60, trust_env=False)
@@ -32,27 +38,48 @@ def connected(definitions: Definitions) -> httpx.Client:
         ) from error
     if health.status_code != httpx.codes.OK:
         app.close()
-        raise AppError(f"The app at {url} is not ready ({health.status_code}): {health.text:.300}")
+        raise AppError(f"The app at {url} is not ready ({health.status_code}): {printable(health.text[:300])}")
     return app
 
 
-def images_url(app: httpx.Client, container: str) -> str:
+def images_url(app: httpx.Client) -> str:
     """What the urls of the app's images begin with, so that it knows the local files for those that it has stored.
 
+    Returns:
+        The url up to the path of an image; "" when the app has none.
+
     Raises:
-        AppError: The app refuses to tell.
+        AppError: The app refuses to tell, or what answers is not the app.
     """
-    for entry in _asked(app, "/api/collections?top=1")["collections"]:
-        name = quote(entry["collection"], safe="")
-        for image in _asked(app, f"/api/collections/{name}/images?top=1")["images"]:
-            if image.get("url"):
-                return str(image["url"]).removesuffix(quote(image["path"]))
-    return f"{app.base_url}".rstrip("/") + f"/{container}/"
+    try:
+        for entry in _collections(app):
+            name = quote(entry["collection"], safe="")
+            # One of failures only is listed too.
+            images = _asked(app, f"/api/collections/{name}/images", top=1)["images"] if entry["images"] else []
+            for image in images:
+                if image["url"]:
+                    return str(image["url"]).removesuffix(quote(image["path"]))
+    except (httpx.HTTPError, ValueError, TypeError, LookupError) as error:
+        raise AppError(
+            f"What answers at {app.base_url} is not the app, or another version of it ({type(error).__name__}): start "
+            "the app with 'make run', or say where it is with --set appUrl=URL."
+        ) from error
+    return ""
 
 
-def _asked(app: httpx.Client, path: str) -> dict[str, Json]:
-    reply = app.get(path)
+def _collections(app: httpx.Client) -> Iterator[dict[str, Json]]:
+    params: dict[str, str] = {}
+    while True:
+        page = _asked(app, "/api/collections", **params)
+        yield from page["collections"]
+        if not page["after"]:
+            return
+        params = {"after": page["after"]}
+
+
+def _asked(app: httpx.Client, path: str, **params: str | int) -> dict[str, Json]:
+    reply = app.get(path, params=params)
     if reply.status_code != httpx.codes.OK:
-        raise AppError(f"The app answered {reply.status_code} to {path.partition('?')[0]}: {reply.text:.300}")
+        raise AppError(f"The app answered {reply.status_code} to {path}: {printable(reply.text[:300])}")
     found: dict[str, Json] = reply.json()
     return found

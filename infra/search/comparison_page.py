@@ -4,9 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from infra.search.comparing import OURS, THEIRS, Comparison
 from infra.search.querying import Hit
-from infra.search.result_page import listed, row
+from infra.search.result_page import Shown, listed, row
 from shared.markup import text
-from shared.pictures import Pictures
 
 STYLE = """
 main { max-width: 1500px; }
@@ -15,18 +14,13 @@ main { max-width: 1500px; }
 """
 
 
-def comparison_page(word: str, found: Comparison, note: str, shown: Pictures) -> Iterator[str]:
-    """The body of the page, in HTML.
+def comparison_page(found: Comparison, shown: Shown) -> Iterator[str]:
+    """What the page says below its title, in HTML.
 
     Args:
-        word: What was looked for.
         found: By each side.
-        note: What else there is to say, or "".
         shown: The pictures.
     """
-    yield f"<h1>“{text(word)}”, by our labels and by the image analysis</h1>"
-    if note:
-        yield f'<ul class="warnings"><li>{text(note)}</li></ul>'
     if found.theirs is not None:
         figures = zip(("found by both", "only by our labels", "only by theirs"), found.counts().values(), strict=True)
         yield '<dl class="figures">'
@@ -40,7 +34,7 @@ def comparison_page(word: str, found: Comparison, note: str, shown: Pictures) ->
     yield "</div>"
 
 
-def _side(title: str, hits: list[Hit], fields: Sequence[str], found: Comparison, shown: Pictures) -> str:
+def _side(title: str, hits: list[Hit], fields: Sequence[str], found: Comparison, shown: Shown) -> str:
     both = found.both()
 
     def caption(hit: Hit) -> str:

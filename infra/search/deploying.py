@@ -1,4 +1,4 @@
-"""Definitions into the service: what that would change, what it cannot change, and the writing of it."""
+"""Definitions into the service: what that would change, and the writing of it."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,15 +8,13 @@ from azure.core import MatchConditions
 from azure.core.exceptions import ResourceExistsError, ResourceModifiedError
 
 from infra.search.definitions import Definitions
-from infra.search.differences import Difference, differences, unshown, value_text
+from infra.search.differences import Difference, change_text, differences, unshown
 from infra.search.objects import KINDS, Kind, existing
 from infra.search.service import Service, ServiceError, asking
 from shared.contract import Json
 from shared.terminal import printable
 
 _MODEL: Final = re.compile(r"by the model (\S+)\.$")
-_CHANGEABLE: Final = frozenset({"retrievable", "searchAnalyzer", "synonymMaps"})
-"""Members of an index's field that the service lets change."""
 
 
 class Change(NamedTuple):
@@ -53,23 +51,6 @@ def plan(service: Service, definitions: Definitions) -> list[Change]:
     return changes
 
 
-def refused(changes: Sequence[Change]) -> list[str]:
-    """Why the service would refuse the changes of the index, a sentence each: its fields may come, but not change."""
-    sentences: list[str] = []
-    for change in changes:
-        if change.kind.member == "index" and change.existing is not None:
-            old, new = change.existing["fields"], change.wanted["fields"]
-            sentences += [
-                f"The field {name} would change ({how}); the service cannot do that."
-                for name, how in _changed(old, new)
-            ]
-            if gone := list(_gone(old, new)):
-                sentences.append(
-                    f"The service cannot remove fields, and these are not in the definitions: {', '.join(gone)}."
-                )
-    return [printable(sentence) for sentence in sentences]
-
-
 def models(changes: Sequence[Change]) -> tuple[str, str] | None:
     """The model of the deployed skillset and the wanted one, where the two differ."""
     for change in changes:
@@ -83,21 +64,21 @@ def models(changes: Sequence[Change]) -> tuple[str, str] | None:
 def write(service: Service, changes: Sequence[Change]) -> Iterator[str]:
     """Write what changes, each object only if it is still as it was shown, and say of each when it is written.
 
-    When the model changes, the indexer is reset before the skillset is written: were it the other way round, a
-    deployment that breaks off between the two would leave documents of the old model for good.
+    When the model changes, the indexer is reset before anything is written: were it the other way round, a deployment
+    that breaks off between the two would leave documents of the old model for good.
 
     Raises:
         ServiceError: The service refuses one of them. Those before it are written.
     """
     written: list[str] = []
+    if models(changes) and changes[-1].existing is not None:
+        _reset(service, changes[-1].name)
+        written.append(f"indexer {changes[-1].name} (reset)")
+        yield f"indexer {changes[-1].name}: reset"
     for change in changes:
         if not change.writes:
             continue
         try:
-            if change.kind.member == "skillset" and models(changes) and changes[-1].existing is not None:
-                with asking(service):
-                    service.indexers.reset_indexer(changes[-1].name)
-                yield f"indexer {changes[-1].name}: reset"
             _write(service, change)
         except ServiceError as error:
             so_far = f" Written before that: {', '.join(written)}." if written else " Nothing was written."
@@ -113,9 +94,8 @@ def lines(changes: Sequence[Change]) -> Iterator[str]:
         secrets = ", ".join(dict.fromkeys(path.rpartition(".")[2] for path in change.unshown))
         again = f"; written again, as the service does not show its {secrets}" if secrets else ""
         yield f"{change.kind.called} {change.name}: {state}{again}"
-        for path, old, new in change.differences:
-            what = "new" if old is None else "removed" if new is None else ""
-            yield printable(f"  {path}: {what or f'{value_text(old)} → {value_text(new)}'}")
+        for difference in change.differences:
+            yield printable(f"  {difference.path}: {change_text(difference)}")
 
 
 def content(changes: Sequence[Change]) -> list[Json]:
@@ -132,6 +112,17 @@ def content(changes: Sequence[Change]) -> list[Json]:
     ]
 
 
+def _reset(service: Service, indexer: str) -> None:
+    try:
+        with asking(service):
+            service.indexers.reset_indexer(indexer)
+    except ServiceError as error:
+        raise ServiceError(
+            f"The indexer {indexer} is not reset, which another model needs. {error} Nothing was written. When a run "
+            "is going, wait for its end, which `python -m infra.search status` shows; then deploy again."
+        ) from error
+
+
 def _write(service: Service, change: Change) -> None:
     with asking(service):
         try:
@@ -144,24 +135,3 @@ def _write(service: Service, change: Change) -> None:
             if error.status_code != 412:
                 raise
             raise ServiceError("Somebody changed it meanwhile: run deploy again.") from error
-
-
-def _changed(old: Sequence[Json], new: Sequence[Json], inside: str = "") -> Iterator[tuple[str, str]]:
-    """Fields that would change, and how."""
-    for field, other in _both(old, new):
-        for path, before, after in differences(field, other):
-            if path.split(".")[0] not in {*_CHANGEABLE, "fields"}:
-                yield f"{inside}{field['name']}", f"{path} {value_text(before)} → {value_text(after)}"
-        yield from _changed(field.get("fields") or (), other.get("fields") or (), f"{inside}{field['name']}/")
-
-
-def _gone(old: Sequence[Json], new: Sequence[Json], inside: str = "") -> Iterator[str]:
-    names = {field["name"] for field in new}
-    yield from (f"{inside}{field['name']}" for field in old if field["name"] not in names)
-    for field, other in _both(old, new):
-        yield from _gone(field.get("fields") or (), other.get("fields") or (), f"{inside}{field['name']}/")
-
-
-def _both(old: Sequence[Json], new: Sequence[Json]) -> Iterator[tuple[Json, Json]]:
-    wanted = {field["name"]: field for field in new}
-    return ((field, wanted[field["name"]]) for field in old if field["name"] in wanted)

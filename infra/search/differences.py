@@ -20,6 +20,9 @@ _NAMES: Final = ("name", "targetFieldName", "targetIndexName", "tableName", "sto
 _FILLED_IN: Final = frozenset({"startTime", "generatedKeyName", "synthesizeGeneratedKeyName"})
 """Members that the service sets where a definition does not."""
 
+_CASELESS: Final = frozenset({"lineEnding"})
+"""Members with known values, which the service's references write in two ways."""
+
 _DEFAULTS: Final[dict[str, Json]] = {
     "stored": True,
     "similarity": {"@odata.type": "#Microsoft.Azure.Search.BM25Similarity"},
@@ -53,8 +56,14 @@ def unshown(existing: Mapping[str, Json], wanted: Mapping[str, Json]) -> list[st
     return [path for path, *_ in _compared("", existing, wanted, unknown=True)]
 
 
-def value_text(value: Json) -> str:
-    """A value for people, as short as it can be."""
+def change_text(difference: Difference) -> str:
+    """What becomes of a member, for people."""
+    if difference.old is None or difference.new is None:
+        return "new" if difference.old is None else "removed"
+    return f"{_short(difference.old)} → {_short(difference.new)}"
+
+
+def _short(value: Json) -> str:
     text = value if isinstance(value, str) else repr(value) if not isinstance(value, dict | list) else "…"
     return text if len(text) <= 80 else f"{text[:79]}…"
 
@@ -64,9 +73,12 @@ type _Compared = Iterator[tuple[str, Json, Json]]
 
 def _compared(path: str, old: Json, new: Json, *, unknown: bool = False) -> _Compared:
     """Members that differ, or with `unknown` those of which that cannot be said."""
-    if isinstance(new, str) and _secret(path) and old in _UNSHOWN:
+    member = path.rpartition(".")[2]
+    if old in _UNSHOWN and ((isinstance(new, str) and _secret(path)) or (member == "httpHeaders" and new)):
         if unknown:
             yield path, old, new
+    elif member in _CASELESS and isinstance(new, str) and isinstance(old, str) and old.lower() == new.lower():
+        return
     elif isinstance(new, dict) and isinstance(old, dict):
         yield from _members(path, old, new, unknown=unknown)
     elif isinstance(new, list) and isinstance(old, list) and (name := _told_apart_by([*old, *new])):

@@ -1,18 +1,15 @@
 """The index that `try` leaves on this machine: the documents that the service would hold, and how they are searched."""
 
 import json
-import os
 import sqlite3
-import tempfile
+from array import array
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from copy import deepcopy
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from infra.search.definitions import Definitions
 from infra.search.querying import Hit, Query, QueryError, searchable_fields, searched_fields, shown_fields, vector_field
 from infra.search.vectorizing import image_vector
 from shared.contract import Json
@@ -41,29 +38,13 @@ class LocalIndex(NamedTuple):
 
     definition: dict[str, Json]
     documents: list[dict[str, Json]]
+    """Without their vectors."""
     report: Json
     """What `try` said of its run."""
     vectors: Vector
     """float32 [n, dimensions]: those of `documents`, of unit length; zeros for one that has none."""
     texts: list[list[str]]
     """The text of each field that can be searched, of each of `documents`."""
-
-
-def save(folder: Path, definitions: Definitions, documents: Sequence[Mapping[str, Json]], report: Json) -> None:
-    """Keep what a run of the local indexer made; it takes the place of the last one's.
-
-    The headers of the vectorizers are left out: one of them is a key.
-
-    Raises:
-        OSError: The folder cannot be written.
-    """
-    index = deepcopy(definitions.index)
-    for vectorizer in (index.get("vectorSearch") or {}).get("vectorizers") or []:
-        vectorizer.get("customWebApiParameters", {}).pop("httpHeaders", None)
-    folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / INDEX, json.dumps(index, indent=2))
-    _write(folder / REPORT, json.dumps(report, indent=2))
-    _write(folder / DOCUMENTS, "".join(json.dumps(document) + "\n" for document in documents))
 
 
 def open_index(folder: Path) -> LocalIndex:
@@ -77,10 +58,10 @@ def open_index(folder: Path) -> LocalIndex:
     try:
         definition = json.loads((folder / INDEX).read_bytes())
         report = json.loads((folder / REPORT).read_bytes())
-        documents = [json.loads(line) for line in (folder / DOCUMENTS).read_bytes().splitlines()]
+        documents, vectors = _documents(folder / DOCUMENTS, *_vectors_of(definition))
         names = searchable_fields(definition)
         texts = [[_searched(document.get(name)) for name in names] for document in documents]
-        return LocalIndex(definition, documents, report, _vectors(definition, documents), texts)
+        return LocalIndex(definition, documents, report, vectors, texts)
     except FileNotFoundError as error:
         raise LocalIndexError(f"There is no local index in {folder}: {again}.") from error
     except (ValueError, LookupError, TypeError, AttributeError) as error:
@@ -149,18 +130,37 @@ def _by_vector(index: LocalIndex, vector: Vector, most: int) -> Ranking:
     return [(int(n), float(scores[n])) for n in best]
 
 
-def _vectors(definition: Mapping[str, Json], documents: Sequence[Mapping[str, Json]]) -> Vector:
+def _vectors_of(definition: Mapping[str, Json]) -> tuple[str, int]:
+    """The name of the field that has them and how many numbers each is of; "" and 0 where there is none."""
     try:
         field = vector_field(definition)
     except QueryError:
-        return np.zeros((len(documents), 0), dtype=np.float32)
-    vectors: Vector = np.zeros((len(documents), field["dimensions"]), dtype=np.float32)
-    for n, document in enumerate(documents):
-        if document.get(field["name"]):
-            vectors[n] = document[field["name"]]
+        return "", 0
+    return field["name"], field["dimensions"]
+
+
+def _documents(file: Path, name: str, dimensions: int) -> tuple[list[dict[str, Json]], Vector]:
+    """The documents in a file, without their vectors, and those: as numbers of Python they would take ten times more.
+
+    Args:
+        file: A document a line.
+        name: The field of the vectors, or "" without one.
+        dimensions: Theirs.
+    """
+    documents: list[dict[str, Json]] = []
+    numbers = array("f")
+    with file.open(encoding="utf-8") as lines:
+        for line in lines:
+            document = json.loads(line)
+            vector = document.pop(name, None) or [0.0] * dimensions
+            if len(vector) != dimensions:
+                raise ValueError(name)
+            numbers.extend(vector)
+            documents.append(document)
+    vectors: Vector = np.frombuffer(numbers, dtype=np.float32).reshape(len(documents), dimensions)
     lengths: Vector = np.linalg.norm(vectors, axis=1, keepdims=True)
     vectors /= np.where(lengths == 0, np.float32(1), lengths)
-    return vectors
+    return documents, vectors
 
 
 def _searched(value: Json) -> str:
@@ -169,15 +169,3 @@ def _searched(value: Json) -> str:
 
 def _text(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
-
-
-def _write(file: Path, text: str) -> None:
-    """Whoever reads meanwhile sees the old file or the new one, and so does who comes after a crash."""
-    number, name = tempfile.mkstemp(dir=file.parent, prefix=f"{file.name}.")
-    try:
-        with os.fdopen(number, "w", encoding="utf-8") as target:
-            target.write(text)
-        Path(name).replace(file)
-    except BaseException:
-        Path(name).unlink()
-        raise

@@ -3,9 +3,8 @@
 A value is taken from `--set`, else from a file of parameters, else from the environment, else from the declaration.
 
 A declaration has `about` and `type`, and may have: `default` (one value, or one for each `shape`), `choices`, `pattern`
-(the whole value must match), `least` and `most`, `env` (the environment variable), `secret` (only from there), `unless`
-(needed when that other parameter is empty too), and for the local indexer `try` (stands for a missing value) and
-`tryPattern` (instead of `pattern`).
+(the whole value must match), `least` and `most`, `env` (the environment variable), `secret` (only from there), and for
+the local indexer `try` (stands for a missing value) and `tryPattern` (instead of `pattern`).
 """
 
 import difflib
@@ -64,8 +63,6 @@ def read_parameters(
             values[name] = _value(name, given, in_file, env, values.get("shape"), local=local)
         except ParameterError as error:
             trouble.append(str(error))
-    if not local:
-        trouble += _still_needed(values)
     if not trouble:
         trouble += _unused({**given, **in_file}, values)
     if trouble:
@@ -171,16 +168,6 @@ def _takes(declaration: Declaration, value: Json, *, local: bool) -> str | None:
     if isinstance(value, str) and pattern and not re.fullmatch(pattern, value):
         return ""  # a pattern says nothing to people; what the parameter is about does
     return None
-
-
-def _still_needed(values: Mapping[str, Value]) -> Iterator[str]:
-    for name, declaration in declarations().items():
-        other = declaration.get("unless")
-        if other and values.get(name) == values.get(other) == "":
-            yield (
-                f"{name} or {other} is missing; {name} comes from {_ways(name)}, {other} from {_ways(other)}. "
-                f"{declaration['about']}"
-            )
 
 
 def _unused(given: Mapping[str, Json], values: Mapping[str, Value]) -> Iterator[str]:

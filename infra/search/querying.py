@@ -108,6 +108,24 @@ def searched_fields(index: Mapping[str, Json], query: Query) -> list[str]:
     return list(query.fields) or known
 
 
+def about_scores(query: Query) -> str:
+    """What the scores of an answer are, for people."""
+    if query.words and query.image is not None:
+        return "Scores: by words and by image, 1 / (60 + rank) in either ranking, added up: at most 2 / 61 = 0.0328."
+    if query.image is not None:
+        return "Scores: 1 / (1 + distance), the distance being 1 − cosine: 1 for the same image, ⅓ for the opposite."
+    return "Scores: BM25 of the words; next to 0 for a word that nearly every document has. The order is what counts."
+
+
+def about_nothing(index: Mapping[str, Json], query: Query) -> str:
+    """Why nothing may have been found, for people."""
+    held = " The filter has to hold as well." if query.filter else ""
+    if query.image is not None:
+        return f"No document has a vector.{held}"
+    fields = ", ".join(searched_fields(index, query))
+    return f"Words are found whole, in these fields: {fields or 'none'}.{held}"
+
+
 def vector_field(index: Mapping[str, Json]) -> dict[str, Json]:
     """The field that images are compared by.
 

@@ -1,16 +1,23 @@
 """Pages of what was found: a figure for each document."""
 
-from collections.abc import Callable, Iterable, Sequence
+import argparse
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from infra.search.app_pictures import pictures
-from infra.search.definitions import Definitions
+from PIL import Image
+
+from infra.search.origins import name_of
 from infra.search.querying import Hit
 from shared.contract import Json
 from shared.markup import missing, text
 from shared.page import img, page
-from shared.pictures import Pictures
 from shared.terminal import printable
+
+type Shown = Mapping[str, Image.Image | str]
+"""By a document's id its small picture, or why there is none."""
+
+SIDE = 160
+"""The longest side of a small picture, in pixels."""
 
 STYLE = """
 .row { display: grid; grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)); gap: 14px; }
@@ -21,13 +28,15 @@ STYLE = """
 """
 
 NAMED = 10
-"""Pictures that are missing and named."""
+"""Pictures that are missing and named, and reasons that are told."""
 
 
-def name_of(document: dict[str, Json]) -> str:
-    """What people know a document by: its image's path, or the blob's url where the app does not know the image."""
-    name = str(document.get("path") or document.get("url") or document.get("id") or "–")
-    return f"{name} (page {document['page']})" if document.get("page") else name
+def html_file(given: str) -> Path:
+    """The type of --html. What is there is replaced, which should be a page."""
+    file = Path(given)
+    if file.suffix.lower() not in {".html", ".htm"}:
+        raise argparse.ArgumentTypeError("takes a file whose name ends in .html or .htm")
+    return file
 
 
 def listed(value: Json) -> str:
@@ -36,7 +45,7 @@ def listed(value: Json) -> str:
     return ", ".join(str(item) for item in items if item is not None)
 
 
-def row(hits: Iterable[Hit], shown: Pictures, caption: Callable[[Hit], str]) -> str:
+def row(hits: Iterable[Hit], shown: Shown, caption: Callable[[Hit], str]) -> str:
     """A figure for each hit, with its caption in HTML."""
     return f'<div class="row">{"".join(_figure(hit, shown, caption(hit)) for hit in hits)}</div>'
 
@@ -44,46 +53,57 @@ def row(hits: Iterable[Hit], shown: Pictures, caption: Callable[[Hit], str]) -> 
 def write_page(
     file: Path,
     title: str,
+    notes: Sequence[str],
     hits: Sequence[Hit],
-    definitions: Definitions,
-    body: Callable[[Pictures], Iterable[str]],
+    pictures: Callable[[Iterable[Mapping[str, Json]]], Shown],
+    body: Callable[[Shown], Iterable[str]],
     style: str = "",
-) -> tuple[str, bool]:
+) -> list[str]:
     """Write a page with the pictures of some hits.
 
     Args:
         file: The page; one that is there is replaced.
         title: Any text.
+        notes: What is said before all else.
         hits: Whose pictures it shows.
-        definitions: Name the app that has the pictures.
-        body: What the page says, in HTML, given the pictures.
+        pictures: Gives the pictures of documents.
+        body: What the page says below its title, in HTML, given the pictures.
         style: CSS besides STYLE.
 
     Returns:
-        What was written, for people, and whether pictures are missing.
+        What was written and what is missing on it, for people.
 
     Raises:
         OSError: The file cannot be written.
     """
-    shown = pictures((_path(hit) for hit in hits if _path(hit)), definitions)
-    names = dict.fromkeys(name_of(hit.document) for hit in hits)
-    lost = list(dict.fromkeys(name_of(hit.document) for hit in hits if shown.found.get(_path(hit)) is None))
-    file.write_text(page(title, body(shown), STYLE + style), encoding="utf-8")
-    said = f"{printable(str(file))}: written"
-    if lost:
-        more = f" and {len(lost) - NAMED} more" if len(lost) > NAMED else ""
-        which = f": {', '.join(map(printable, lost[:NAMED]))}{more}"
-        why = f". {printable(shown.trouble)}" if shown.trouble else which
-        said += f"; {missing(len(lost), len(names))}{why}"
-    return said, bool(lost)
+    documents = {str(hit.document["id"]): hit.document for hit in hits}
+    shown = pictures(documents.values()) if documents else {}
+    lost = _missing(documents, shown)
+    said = "".join(f"<li>{text(one)}</li>" for one in [*notes, *lost])
+    head = [f"<h1>{text(title)}</h1>", f'<ul class="warnings">{said}</ul>' if said else ""]
+    file.write_text(page(title, [*head, *body(shown)], STYLE + style), encoding="utf-8")
+    return [f"{printable(str(file))}: written", *map(printable, lost)]
 
 
-def _path(hit: Hit) -> str:
-    return str(hit.document.get("path") or "")
+def _missing(documents: Mapping[str, Mapping[str, Json]], shown: Shown) -> list[str]:
+    """Which pictures are missing, a line for each reason."""
+    by_reason: dict[str, list[str]] = {}
+    for key, document in documents.items():
+        if isinstance(why := shown[key], str):
+            by_reason.setdefault(why, []).append(name_of(document))
+    lines = []
+    for why, names in list(by_reason.items())[:NAMED]:
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        which = f": {', '.join(names[:NAMED])}{more}" if len(names) < len(documents) or len(names) == 1 else ""
+        lines.append(f"{missing(len(names), len(documents))}{which}. {why}")
+    if rest := sum(len(names) for names in list(by_reason.values())[NAMED:]):
+        lines.append(f"{missing(rest, len(documents))} for other reasons.")
+    return lines
 
 
-def _figure(hit: Hit, shown: Pictures, caption: str) -> str:
-    picture = shown.found.get(_path(hit))
+def _figure(hit: Hit, shown: Shown, caption: str) -> str:
+    picture = shown[str(hit.document["id"])]
     name = name_of(hit.document)
-    inside = img(picture, name) if picture else '<div class="none">no picture</div>'
+    none = f'<div class="none" title="{text(str(picture))}">no picture</div>'
+    inside = none if isinstance(picture, str) else img(picture, name)
     return f"<figure>{inside}<figcaption>{text(name)}{caption}</figcaption></figure>"

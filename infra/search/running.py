@@ -82,7 +82,7 @@ def wait(
     looks = 0
     while True:
         last = status(service, indexer).get("lastResult") or {}
-        if last and last.get("startTime") != begun.before:
+        if last and last.get("startTime") != begun.before and last.get("status") != "reset":
             progress(last.get("itemsProcessed") or 0)
             if _ended(last):
                 return last

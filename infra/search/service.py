@@ -1,4 +1,4 @@
-"""The search service: where it is, as whom it is asked, and what its refusals mean."""
+"""The search service: where it is, and as whom it is asked."""
 
 import argparse
 import re
@@ -8,18 +8,13 @@ from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from azure.core.credentials import AzureKeyCredential, TokenCredential
-from azure.core.exceptions import (
-    AzureError,
-    ClientAuthenticationError,
-    HttpResponseError,
-    ServiceRequestError,
-    ServiceResponseError,
-)
+from azure.core.exceptions import AzureError
 from azure.search.documents import SearchClient
 from azure.search.documents.indexes import SearchIndexClient, SearchIndexerClient
 
+from infra.search.refusals import told
+from infra.search.this_machine import THIS_MACHINE
 from shared.command_line import CommandError
-from shared.terminal import printable
 
 TRIES: Final[dict[str, float]] = {
     "retry_total": 3,
@@ -35,7 +30,6 @@ SECRETS: Final = ("AZURE_SEARCH_KEY", "SKILLS_FUNCTION_KEY")
 """Variables whose values are in no text."""
 
 _NAME = re.compile(r"[a-z0-9](?:-?[a-z0-9]){1,59}")
-_ROLES = "the roles Search Service Contributor, and Search Index Data Contributor for documents"
 
 
 class ServiceError(Exception):
@@ -83,7 +77,7 @@ def endpoint(given: str | None, env: Mapping[str, str]) -> str:
         url = urlsplit(said)
         odd = url.path or url.query or url.fragment or url.username or url.password or url.port == 0
         usable = bool(url.hostname) and not odd
-        local = url.hostname in ("localhost", "127.0.0.1")
+        local = url.hostname in THIS_MACHINE
     except ValueError:  # brackets that do not close, a port that is no number or too large
         usable = local = False
     if usable and (url.scheme == "https" or (url.scheme == "http" and local)):
@@ -146,57 +140,3 @@ def asking(service: Service) -> Iterator[None]:
         for secret in service.secrets:
             text = text.replace(secret, "•••")
         raise ServiceError(text) from error
-
-
-def told(error: AzureError, url: str) -> str:
-    """What is wrong and what to do about it, in a line."""
-    if isinstance(error, HttpResponseError) and error.response is not None:
-        return printable(_refused(error, url))
-    if isinstance(error, ClientAuthenticationError):
-        return "Nobody is signed in here: set AZURE_SEARCH_KEY to an admin key, or sign in with `az login`."
-    if isinstance(error, ServiceRequestError | ServiceResponseError):
-        reason = re.search(r"\[Errno -?\d+\] ([\w ]+)", str(error))
-        why = f" ({reason[1]})" if reason else ""
-        return f"{url} cannot be reached{why}: is its name right, and may this machine reach it through its firewall?"
-    return printable(_line(str(error)))
-
-
-def _refused(error: HttpResponseError, url: str) -> str:
-    status, said = error.status_code, _said(error)
-    if "quota" in said.lower():
-        return f"A limit of the search service is reached: {said} Delete what is not needed, or take a higher tier."
-    match status:
-        case 401 | 403:
-            text = (
-                f"{url} does not let this be done ({status}). A key must be one of its admin keys; who is signed in "
-                f"needs {_ROLES}, and the service must allow roles. {said}"
-            )
-        case 404:
-            text = f"{url} knows nothing of that: is it the url of a search service?"
-            if said:
-                text = f"{said} `python -m infra.search deploy` makes it; --set prefix=… says what it is called."
-        case 409:
-            text = f"The service cannot do that now (409). {said}"
-        case 429:
-            text = f"The service is asked too often: try again in a minute. {said}"
-        case _ if status and status >= 500:
-            text = f"The service is not well ({status}): try again later. {said}"
-        case _ if said:
-            text = f"The service refuses it ({status}): {said}"
-        case _:
-            text = f"{url} does not answer as a search service does ({status})."
-    return text.strip()
-
-
-def _said(error: HttpResponseError) -> str:
-    """The service's own words, as one line; "" without any."""
-    try:
-        body = error.response.json()["error"]  # type: ignore[union-attr] # whoever calls has seen that there is one
-        texts = [body["message"], *(detail["message"] for detail in body.get("details") or ())]
-        return _line(" ".join(dict.fromkeys(texts)))
-    except (ValueError, LookupError, TypeError, AttributeError):  # an answer from something else than the service
-        return ""
-
-
-def _line(text: str) -> str:
-    return " ".join(text.split())

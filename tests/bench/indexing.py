@@ -69,9 +69,9 @@ def figures() -> Iterator[Figure]:
 
 
 def _run(definitions: Definitions, folder: Path, images_url: str, call: WebApi) -> None:
-    found = run(definitions, folder, images_url, call, lambda phase, done: None)
-    if len(found.documents) != IMAGES or found.issues:
-        raise RuntimeError(f"{len(found.documents)} documents, {found.issues[:3]}")
+    found = run(definitions, folder, images_url, call, lambda document: None, lambda phase, done: None)
+    if found.documents != IMAGES or found.issues:
+        raise RuntimeError(f"{found.documents} documents, {found.issues[:3]}")
 
 
 def _alone(folder: Path) -> float:

@@ -1,16 +1,16 @@
 """The command that puts results by our labels beside results by the built-in image analysis."""
 
 from itertools import zip_longest
-from pathlib import Path
 
 from infra.search.commands.adding import Add
 from infra.search.commands.asked import definitions_for
 from infra.search.commands.index_asked import INDEX_ERRORS, add_index_options, index_asked
 from infra.search.commands.query_command import how_many
-from infra.search.comparing import Comparison, compare
+from infra.search.comparing import OURS, THEIRS, Comparison, compare
 from infra.search.comparison_page import STYLE, comparison_page
-from infra.search.querying import MOST, Hit
-from infra.search.result_page import name_of, write_page
+from infra.search.origins import name_of
+from infra.search.querying import MOST, Hit, Query, about_nothing, about_scores, searchable_fields
+from infra.search.result_page import html_file, write_page
 from shared.command_line import CommandError, Options, Outcome
 from shared.terminal import aligned, printable
 
@@ -21,6 +21,10 @@ NO_ANALYSIS = (
     "add it."
 )
 NO_ANALYSIS_HERE = "The image analysis runs in the search service only: the local indexer leaves it out."
+NO_LABELS = (
+    "No document has a label: groups have to be labelled first, as in 'python -m clustering label photos 3 flower', "
+    "and the images indexed again after that, here by 'try' and in the service by 'reset --run'."
+)
 
 
 def add(add: Add) -> None:
@@ -31,7 +35,7 @@ def add(add: Add) -> None:
     command.add_argument(
         "--top", type=how_many, default=50, metavar="N", help=f"how many of each side, 1 to {MOST}; default: 50"
     )
-    command.add_argument("--html", type=Path, metavar="FILE.html", help="write a page with the pictures")
+    command.add_argument("--html", type=html_file, metavar="FILE.html", help="write a page with the pictures")
     add_index_options(command)
 
 
@@ -43,29 +47,36 @@ def compare_sides(options: Options) -> Outcome:
     definitions = definitions_for(options, local=True)
     with index_asked(options, definitions) as index:
         found = compare(index.definition, word, options.top, index.search)
+        notes = [] if found.ours or index.labelled() else [NO_LABELS]
     if index.local:  # its documents have no such values, whatever fields they have
         found = found._replace(theirs=None)
-    note = "" if found.theirs is not None else NO_ANALYSIS_HERE if index.local else NO_ANALYSIS
-    lines = [f"Asked: {printable(index.name)}", *_table(found), "", *_foot(found, options.top, note)]
-    failed = False
+        notes.append(NO_ANALYSIS_HERE)
+    elif found.theirs is None:
+        notes.append(NO_ANALYSIS)
+    if NO_LABELS not in notes and not (found.ours or found.theirs):
+        sides = OURS if found.theirs is None else (*OURS, *THEIRS)
+        fields = tuple(name for name in sides if name in searchable_fields(index.definition))
+        notes.append(about_nothing(index.definition, Query(words=word, fields=fields)))
+    lines = [f"Asked: {printable(index.name)}", *_table(found), "", *notes, *_foot(found, options.top)]
     if options.html:
-        said, failed = write_page(
+        lines += write_page(
             options.html,
-            f"Compared: {word}",
+            f"“{word}”, by our labels and by the image analysis",
+            notes,
             [*found.ours, *(found.theirs or [])],
-            definitions,
-            lambda shown: comparison_page(word, found, note, shown),
+            index.pictures,
+            lambda shown: comparison_page(found, shown),
             STYLE,
         )
-        lines.append(said)
     content = {
         "asked": index.name,
         "word": word,
+        "scores": about_scores(Query(words=word)),
         "ours": [hit._asdict() for hit in found.ours],
         "theirs": None if found.theirs is None else [hit._asdict() for hit in found.theirs],
         "counts": found.counts(),
     }
-    return Outcome(content, "\n".join(lines), failed)
+    return Outcome(content, "\n".join(lines))
 
 
 def _table(found: Comparison) -> list[str]:
@@ -82,9 +93,9 @@ def _table(found: Comparison) -> list[str]:
     return aligned([["" if n == 0 else str(n), *cells] for n, cells in enumerate(sides)], texts=2)
 
 
-def _foot(found: Comparison, top: int, note: str) -> list[str]:
+def _foot(found: Comparison, top: int) -> list[str]:
     counts = found.counts()
-    lines = [note] if note else []
+    lines = []
     if found.theirs is not None:
         lines.append(
             f"{counts['both']} found by both (*), {counts['onlyOurs']} only by our labels, "

@@ -4,7 +4,8 @@ import os
 
 from infra.search.commands.adding import Add
 from infra.search.commands.confirming import confirm
-from infra.search.commands.waiting import say, service_of
+from infra.search.commands.saying import say
+from infra.search.commands.service_asked import service_of
 from infra.search.names import names_for
 from infra.search.objects import KINDS, existing
 from infra.search.parameters import ParameterError

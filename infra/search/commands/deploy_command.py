@@ -4,10 +4,13 @@ import os
 
 from infra.search.commands.adding import Add
 from infra.search.commands.asked import definitions_for
-from infra.search.commands.waiting import run_and_wait, say, service_of
-from infra.search.deploying import Change, content, lines, models, plan, refused, write
+from infra.search.commands.saying import say
+from infra.search.commands.service_asked import service_of
+from infra.search.commands.waiting import STOPPED, run_and_wait
+from infra.search.deploying import Change, content, lines, models, plan, write
 from infra.search.parameters import ParameterError
 from infra.search.service import ServiceError, add_service_option
+from infra.search.unchangeable import refused
 from shared.command_line import CommandError, Options, Outcome
 from shared.contract import Json
 
@@ -23,6 +26,7 @@ def add(add: Add) -> None:
         "--service my-search --parameters search.json --dry-run",
     )
     add_service_option(parser)
+    parser.set_defaults(stopped=STOPPED)
     parser.add_argument("--dry-run", action="store_true", help="show what would change, and write nothing")
     parser.add_argument("--wait", action="store_true", help="then run the indexer and wait for its end")
 

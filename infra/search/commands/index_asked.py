@@ -2,17 +2,19 @@
 
 import argparse
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+from azure.search.documents import SearchClient
 
-from infra.search import local_index
+from infra.search import app_pictures, file_pictures, local_index
 from infra.search.definitions import Definitions
 from infra.search.local_index import FOLDER, LocalIndexError, open_index
 from infra.search.querying import Hit, Query, QueryError, service_search
+from infra.search.result_page import Shown
 from infra.search.service import Service, ServiceError, add_service_option, asking, connect, documents, endpoint
 from infra.search.vectorizing import VectorizerError, own_headers
 from shared.command_line import CommandError, Options
@@ -28,6 +30,10 @@ class Asked(NamedTuple):
 
     definition: dict[str, Json]
     search: Callable[[Query], list[Hit]]
+    pictures: Callable[[Iterable[Mapping[str, Json]]], Shown]
+    """Of documents."""
+    labelled: Callable[[], bool]
+    """Whether any document has a label."""
     name: str
     """For people."""
     local: bool
@@ -67,7 +73,18 @@ def index_asked(options: Options, definitions: Definitions) -> Iterator[Asked]:
                 with asking(service):
                     return service_search(client, definition, query)
 
-            yield Asked(definition, search, f"the index {name} of {service.endpoint}", local=False)
+            def labelled() -> bool:
+                with asking(service):
+                    return _has_labels(client, definition)
+
+            yield Asked(
+                definition,
+                search,
+                lambda wanted: app_pictures.pictures(wanted, definitions),
+                labelled,
+                f"the index {name} of {service.endpoint}",
+                local=False,
+            )
     finally:
         service.close()
 
@@ -75,13 +92,32 @@ def index_asked(options: Options, definitions: Definitions) -> Iterator[Asked]:
 def _local(folder: Path, definitions: Definitions) -> Asked:
     index = open_index(folder)
     headers = own_headers(index.definition, definitions.index)
-    count = plural(len(index.documents), "document")
+    configuration = definitions.indexer["parameters"]["configuration"]
+    name = f"the local index in {folder}, {plural(len(index.documents), 'document')}"
+    made, asked = (_made_with(one) for one in (index.definition, definitions.index))
+    if made != asked:
+        name += f", made with {made} and asked as it is"
     return Asked(
         index.definition,
         lambda query: local_index.search(index, query, headers),
-        f"the local index in {folder}, {count}",
+        lambda wanted: file_pictures.pictures(wanted, index.report, configuration),
+        lambda: any(document.get("label") for document in index.documents),
+        name,
         local=True,
     )
+
+
+def _made_with(index: Mapping[str, Json]) -> str:
+    """The parameters that tell one index from another: a local one keeps those that it was made with."""
+    by_documents = any(field["name"] == "parent_id" for field in index["fields"])
+    return f"prefix={index['name']}, shape={'documents' if by_documents else 'images'}"
+
+
+def _has_labels(client: SearchClient, index: Mapping[str, Json]) -> bool:
+    """Whether any document has a label; where that cannot be asked, it is taken to be so."""
+    if not any(field["name"] == "label" and field.get("facetable") for field in index["fields"]):
+        return True
+    return bool((client.search(facets=["label,count:1"], top=0).get_facets() or {}).get("label"))
 
 
 def _definition(service: Service, definitions: Definitions) -> dict[str, Json]:

@@ -9,8 +9,9 @@ from infra.search.commands.adding import Add
 from infra.search.commands.asked import definitions_for
 from infra.search.commands.index_asked import INDEX_ERRORS, add_index_options, index_asked
 from infra.search.definitions import Definitions
-from infra.search.querying import MOST, Hit, Query
-from infra.search.result_page import listed, name_of, row, write_page
+from infra.search.origins import name_of
+from infra.search.querying import MOST, Hit, Query, about_nothing, about_scores
+from infra.search.result_page import html_file, listed, row, write_page
 from shared.command_line import CommandError, Options, Outcome
 from shared.images import ImageError, open_image
 from shared.markup import text
@@ -36,7 +37,7 @@ def add(add: Add) -> None:
     command.add_argument(
         "--fields", default="", metavar="NAME,…", help="look for the words in these fields only, as in: label,tags"
     )
-    command.add_argument("--html", type=Path, metavar="FILE.html", help="write a page with the pictures")
+    command.add_argument("--html", type=html_file, metavar="FILE.html", help="write a page with the pictures")
     add_index_options(command)
 
 
@@ -52,6 +53,8 @@ def query(options: Options) -> Outcome:
     words = " ".join(options.words).strip()
     if not words and not options.image:
         raise CommandError("Say what to look for: words, or a photo with --image, or both.")
+    if options.fields and not words:
+        raise CommandError("--fields has no effect without words: it says where they are looked for.")
     definitions = definitions_for(options, local=True)
     asked = Query(
         words=words,
@@ -62,25 +65,24 @@ def query(options: Options) -> Outcome:
     )
     with index_asked(options, definitions) as index:
         hits = index.search(asked)
-    lines = [f"Asked: {printable(index.name)}", *_table(hits)]
-    failed = False
+    about = about_scores(asked) if hits else about_nothing(index.definition, asked)
+    lines = [f"Asked: {printable(index.name)}", *(_table(hits) if hits else ["nothing found"]), printable(about)]
     if options.html:
         what = " and ".join([*([f"“{words}”"] if words else []), *([options.image.name] if options.image else [])])
         title = f"Found: {what}"
-        said, failed = write_page(
+        lines += write_page(
             options.html,
             title,
+            [],
             hits,
-            definitions,
+            index.pictures,
             lambda shown: [
-                f"<h1>{text(title)}</h1>",
-                f'<p class="soft">In {text(index.name)}</p>',
+                f'<p class="soft">In {text(index.name)}. {text(about)}</p>',
                 row(hits, shown, _caption) if hits else "<p>Nothing.</p>",
             ],
         )
-        lines.append(said)
-    content = {"asked": index.name, "results": [hit._asdict() for hit in hits]}
-    return Outcome(content, "\n".join(lines), failed)
+    content = {"asked": index.name, "scores": about_scores(asked), "results": [hit._asdict() for hit in hits]}
+    return Outcome(content, "\n".join(lines))
 
 
 def _photo(file: Path, definitions: Definitions) -> bytes:
@@ -100,15 +102,17 @@ def _photo(file: Path, definitions: Definitions) -> bytes:
 
 
 def _table(hits: Sequence[Hit]) -> list[str]:
-    if not hits:
-        return ["nothing found"]
     table = [["", "score", "image", "label", "tags"]]
     for n, hit in enumerate(hits, 1):
         texts = (name_of(hit.document), listed(hit.document.get("label")), listed(hit.document.get("tags")))
-        table.append([str(n), f"{hit.score:#.4g}", *map(printable, texts)])
+        table.append([str(n), _score(hit), *map(printable, texts)])
     return aligned(table, texts=3)
 
 
+def _score(hit: Hit) -> str:
+    return "<0.0001" if 0 < hit.score < 0.0001 else f"{hit.score:.4f}"
+
+
 def _caption(hit: Hit) -> str:
-    parts = [f"{hit.score:#.4g}", listed(hit.document.get("label")), listed(hit.document.get("tags"))]
+    parts = [_score(hit), listed(hit.document.get("label")), listed(hit.document.get("tags"))]
     return f"<br>{text(' · '.join(part for part in parts if part))}"

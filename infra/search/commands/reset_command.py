@@ -4,7 +4,9 @@ import os
 
 from infra.search.commands.adding import Add
 from infra.search.commands.confirming import confirm
-from infra.search.commands.waiting import run_and_wait, say, service_of
+from infra.search.commands.saying import say
+from infra.search.commands.service_asked import service_of
+from infra.search.commands.waiting import STOPPED, run_and_wait
 from infra.search.names import names_for
 from infra.search.parameters import ParameterError
 from infra.search.service import ServiceError, add_service_option, asking
@@ -23,6 +25,7 @@ def add(add: Add) -> None:
         "--service my-search --run",
     )
     add_service_option(parser)
+    parser.set_defaults(stopped=STOPPED)
     parser.add_argument("--run", action="store_true", help="then run it and wait for its end")
     parser.add_argument("--yes", action="store_true", help="do not ask")
 

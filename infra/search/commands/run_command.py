@@ -3,7 +3,8 @@
 import os
 
 from infra.search.commands.adding import Add
-from infra.search.commands.waiting import run_and_wait, service_of
+from infra.search.commands.service_asked import service_of
+from infra.search.commands.waiting import STOPPED, run_and_wait
 from infra.search.names import names_for
 from infra.search.parameters import ParameterError
 from infra.search.service import ServiceError, add_service_option
@@ -21,6 +22,7 @@ def add(add: Add) -> None:
         "--service my-search",
     )
     add_service_option(parser)
+    parser.set_defaults(stopped=STOPPED)
 
 
 def _run(options: Options) -> Outcome:

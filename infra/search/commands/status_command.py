@@ -6,7 +6,7 @@ from contextlib import closing
 from typing import Final
 
 from infra.search.commands.adding import Add
-from infra.search.commands.waiting import service_of
+from infra.search.commands.service_asked import service_of
 from infra.search.names import names_for
 from infra.search.parameters import ParameterError
 from infra.search.running import Execution, report, status

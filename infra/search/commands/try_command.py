@@ -9,8 +9,10 @@ from time import monotonic
 from infra.search.app import AppError, connected, images_url
 from infra.search.commands.adding import Add
 from infra.search.commands.asked import definitions_for
-from infra.search.local_index import FOLDER, save
+from infra.search.local_index import FOLDER
+from infra.search.new_index import keep_report, new_index
 from infra.search.trial.documents import Issue
+from infra.search.trial.folder import container_in
 from infra.search.trial.indexer import Run, run
 from infra.search.trial.web_api import WebApi
 from shared.command_line import Options, Outcome
@@ -22,6 +24,11 @@ ERRORS: tuple[type[Exception], ...] = (AppError,)
 
 SHOWN = 20
 """Lines of errors and warnings; the report has all."""
+
+UNKNOWN = (
+    "The app has no image yet, so where its images are is not known: path and tags stay empty, unless --images-url "
+    "says it."
+)
 
 
 def add(add: Add) -> None:
@@ -57,18 +64,24 @@ def _try(options: Options) -> Outcome:
     container = definitions.data_source["container"]["name"]
     started = monotonic()
     with closing(connected(definitions)) as app, progress_bar() as progress, WebApi() as call:
-        url = options.images_url or images_url(app, container)
-        found = run(definitions, options.folder, url.rstrip("/") + "/", call, progress)
+        known = options.images_url or images_url(app)
+        url = (known or f"{str(app.base_url).rstrip('/')}/{container}").rstrip("/") + "/"
+        with new_index(options.out, definitions) as keep:
+            found = run(definitions, options.folder, url, call, keep, progress)
     took = monotonic() - started
-    report = _report(found, took)
-    save(options.out, definitions, found.documents, report)
-    return Outcome(report, "\n".join(_lines(found, took, options.out)), failed=bool(found.failed or found.stopped))
+    folder = container_in(options.folder, definitions.data_source).resolve()
+    report = {"folder": str(folder), "imagesUrl": url} | _report(found, took)
+    keep_report(options.out, report)
+    lines = _lines(found, took, options.out)
+    if not known:
+        lines.insert(1, UNKNOWN)
+    return Outcome(report, "\n".join(lines), failed=bool(found.failed or found.stopped))
 
 
 def _report(found: Run, took: float) -> dict[str, Json]:
     return {
         "blobs": found.blobs,
-        "documents": len(found.documents),
+        "documents": found.documents,
         "failed": found.failed,
         "stopped": found.stopped or None,
         "seconds": round(took, 2),
@@ -89,7 +102,7 @@ def _lines(found: Run, took: float, out: Path) -> list[str]:
     of = f" of {found.listed:,}" if found.stopped else ""
     rate = f", {found.blobs / took:,.1f} a second" if found.blobs else ""
     lines = [
-        f"{plural(found.blobs, 'blob')}{of} in {took:.1f} s{rate}: {plural(len(found.documents), 'document')}, "
+        f"{plural(found.blobs, 'blob')}{of} in {took:.1f} s{rate}: {plural(found.documents, 'document')}, "
         f"{found.failed:,} failed, {plural(len(warnings), 'warning')}."
     ]
     if found.files_left_out:

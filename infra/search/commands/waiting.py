@@ -1,36 +1,17 @@
 """A run of the indexer while a command waits for it."""
 
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from typing import Final
 
 from tqdm import tqdm
 
+from infra.search.commands.saying import say
 from infra.search.running import begin, failed, report, wait
-from infra.search.service import Service, connect
+from infra.search.service import Service
 from shared.command_line import Options, Outcome
 from shared.contract import Json
 
-
-@contextmanager
-def service_of(options: Options, env: Mapping[str, str]) -> Iterator[Service]:
-    """The service that a command is about, closed at its end.
-
-    Raises:
-        CommandError: No service is named, or not properly.
-    """
-    service = connect(options.service, env)
-    try:
-        yield service
-    finally:
-        service.close()
-
-
-def say(options: Options, text: str) -> None:
-    """Print what is known before the command has ended; with --json all comes at the end."""
-    if text and not options.json:
-        sys.stdout.write(f"{text}\n")
-        sys.stdout.flush()
+STOPPED: Final = "stopped; a run that has begun goes on in the service"
+"""Told when somebody interrupts a command that waits for a run."""
 
 
 def run_and_wait(service: Service, indexer: str, options: Options) -> Outcome:

@@ -6,6 +6,7 @@ seen differ, the verdict is the stricter one, because this is for finding mistak
 """
 
 import json
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -16,8 +17,16 @@ FAILED = "Could not execute skill because the Web Api request failed."
 INVALID = "Could not execute skill because Web Api skill response is invalid."
 WARNED = "Web Api skill response contains warnings."
 
+SLACK = "Web Api skill response is accepted, but keeps the contract only in part."
+"""Ours: the service says nothing, and may be stricter one day."""
+
 SHOWN = 1_000
 """Characters of a skill's own words that an issue shows."""
+
+_SURELY_DOUBLE = 300
+"""Digits that the largest number of a double, 1.8e308, has room for."""
+
+_TOLD = ("errors", "warnings")
 
 
 class Verdict(NamedTuple):
@@ -27,6 +36,8 @@ class Verdict(NamedTuple):
     error: str = ""
     details: str = ""
     warnings: tuple[str, ...] = ()
+    slack: str = ""
+    """What the contract asks for and the service does without, or ""."""
 
 
 class _Invalid(ValueError):  # noqa: N818 - a verdict, caught here
@@ -70,7 +81,7 @@ def _records(content_type: str, body: bytes) -> list[Json]:
     if given.lower() != "application/json":
         raise _Invalid(f"Web Api response has invalid content type '{given}'. Expected 'application/json'")
     try:
-        answer = json.loads(body, parse_constant=_no_number)
+        answer = json.loads(body, parse_constant=_no_number, parse_float=_double, parse_int=_integer)
     except (ValueError, RecursionError) as error:
         raise _Invalid(
             f"Web Api response is not valid JSON: {_short(body[: 4 * SHOWN].decode(errors='replace'))}"
@@ -84,6 +95,19 @@ def _records(content_type: str, body: bytes) -> list[Json]:
 def _no_number(name: str) -> Json:
     """NaN and Infinity, which Python writes and JSON does not have."""
     raise ValueError(name)
+
+
+def _double(digits: str) -> float:
+    """Python makes infinity of what is too large."""
+    if math.isinf(value := float(digits)):
+        raise ValueError(digits)
+    return value
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > _SURELY_DOUBLE:
+        _double(digits)
+    return int(digits)
 
 
 def _id(record: Json) -> str | None:
@@ -107,16 +131,17 @@ def _one(record: Json, name: str, times: int, stray: Sequence[str]) -> Verdict:
     if times > 1:
         return invalid(f"Web Api response contains {times} records with the id '{name}'.")
     try:
-        errors, warnings = (_messages(record, member) for member in ("errors", "warnings"))
+        errors, warnings = (_messages(record, member) for member in _TOLD)
         data = _data(record)
     except _Invalid as error:
         return invalid(str(error))
+    slack = _slack(record)
     if errors:
         # The sample of the documentation has an empty object beside errors, so that is no data.
         both = ("Web Api response contains both data and errors. Will not process Data.",) if data else ()
         told = ";".join((*both, *errors))
-        return Verdict({}, INVALID, f"Web Api skill response contains errors: '{_short(told)}'", warnings)
-    return Verdict(data, warnings=warnings)
+        return Verdict({}, INVALID, f"Web Api skill response contains errors: '{_short(told)}'", warnings, slack)
+    return Verdict(data, warnings=warnings, slack=slack)
 
 
 def _data(record: Mapping[str, Json]) -> Mapping[str, Json]:
@@ -141,6 +166,16 @@ def _messages(record: Mapping[str, Json], member: str) -> tuple[str, ...]:
         wrong = _short(json.dumps(items, ensure_ascii=False))
         raise _Invalid(f'Web Api response contains {member} that are not a list of {{"message": "…"}}: {wrong}')
     return tuple(item["message"] for item in items)
+
+
+def _slack(record: Mapping[str, Json]) -> str:
+    """What is left out, or said with "" instead of null."""
+    said = [
+        f'"{member}" is ' + ('""' if member in record else "left out")
+        for member in _TOLD
+        if record.get(member, "") == ""
+    ]
+    return f'{" and ".join(said)}: the contract asks for null or a list of {{"message": "…"}}.' if said else ""
 
 
 def _message(item: Json) -> Json:

@@ -20,7 +20,7 @@ from infra.search.trial.documents import Document
 from infra.search.trial.folder import Blob
 from infra.search.trial.office import OfficeError, media
 from infra.search.trial.pdf import PdfError, drawn
-from infra.search.trial.pictures import Bounds, normalized, normalized_file
+from infra.search.trial.pictures import Bounds, decoders, normalized, normalized_file
 from shared.contract import Json
 from shared.images import DAMAGE, HEIF_BRANDS, ImageError
 
@@ -147,14 +147,15 @@ def _in_image(data: bytes, bounds: Bounds, _issues: _Issues) -> Iterator[dict[st
 
 def _in_pdf(data: bytes, bounds: Bounds, issues: _Issues) -> Iterator[dict[str, Json]]:
     for one in drawn(data):
-        problem = one.problem
         try:
-            if not problem:
-                yield {**normalized(one.image, bounds, one.page), "boundingPolygon": one.polygon}
-        except (ImageError, *DAMAGE) as error:
-            problem = str(error)
-        if problem:
-            issues.warn(IMAGE_NOT_EXTRACTED, f"Page {one.page}: {problem}")
+            with decoders:
+                image, polygon = one.read()
+                item = normalized(image, bounds, one.page)
+                del image  # whoever takes the item may be long about it
+        except (ImageError, PdfError, *DAMAGE) as error:
+            issues.warn(IMAGE_NOT_EXTRACTED, f"Page {one.page}: {error}")
+        else:
+            yield {**item, "boundingPolygon": polygon}
 
 
 def _in_office(data: bytes, bounds: Bounds, issues: _Issues) -> Iterator[dict[str, Json]]:

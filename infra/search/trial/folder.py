@@ -26,6 +26,12 @@ class Listing(NamedTuple):
     """How many files the indexer does not read, by the ending of their names; "" is none."""
 
 
+def container_in(folder: Path, data_source: Mapping[str, Json]) -> Path:
+    """The folder that stands for the container: the one of its name in `folder`, where there is one, or `folder`."""
+    named = folder / data_source["container"]["name"]
+    return named if named.is_dir() else folder
+
+
 def blobs(folder: Path, data_source: Mapping[str, Json], configuration: Mapping[str, Json]) -> Listing:
     """The blobs that the indexer would read.
 
@@ -39,10 +45,8 @@ def blobs(folder: Path, data_source: Mapping[str, Json], configuration: Mapping[
     Raises:
         OSError: The folder, or one below it, is not there or may not be read.
     """
-    container = data_source["container"]
-    named = folder / container["name"]
-    root = named if named.is_dir() else folder
-    virtual = (container.get("query") or "").strip("/")
+    root = container_in(folder, data_source)
+    virtual = (data_source["container"].get("query") or "").strip("/")
     wanted = _endings(configuration.get("indexedFileNameExtensions"))
     unwanted = _endings(configuration.get("excludedFileNameExtensions"))
     found = list[Blob]()

@@ -12,6 +12,7 @@ from infra.search.trial.cracking import crack
 from infra.search.trial.documents import Document, Issue
 from infra.search.trial.folder import Blob, blobs
 from infra.search.trial.outputs import index_documents
+from infra.search.trial.planning import left_out
 from infra.search.trial.skills import enrich
 from infra.search.trial.web_api import WebApi
 from shared.contract import Json
@@ -29,8 +30,8 @@ UNLIMITED = -1
 class Run(NamedTuple):
     """What came of it."""
 
-    documents: list[dict[str, Json]]
-    """What would have been indexed."""
+    documents: int
+    """How many would have been indexed."""
     blobs: int
     """How many were read, of `listed`."""
     listed: int
@@ -45,7 +46,12 @@ class Run(NamedTuple):
 
 
 def run(
-    definitions: Definitions, folder: Path, base_url: str, call: WebApi, progress: Callable[[str, float], None]
+    definitions: Definitions,
+    folder: Path,
+    base_url: str,
+    call: WebApi,
+    keep: Callable[[Mapping[str, Json]], None],
+    progress: Callable[[str, float], None],
 ) -> Run:
     """Index a folder as if it were the container.
 
@@ -54,6 +60,7 @@ def run(
         folder: The container, or the folder that holds it under its name.
         base_url: What the blobs' urls begin with, up to the slash after the container.
         call: Asks the skills.
+        keep: Given each document that would have been indexed; none of them is held here.
         progress: Told what is being done and how much of it is done, 0 to 1.
 
     Raises:
@@ -63,20 +70,23 @@ def run(
     configuration = parameters.get("configuration") or {}
     listing = blobs(folder, definitions.data_source, configuration)
     most, most_in_batch = _limit(parameters, "maxFailedItems"), _limit(parameters, "maxFailedItemsPerBatch")
-    indexed: list[dict[str, Json]] = []
+    left = left_out(definitions.skillset)
     issues: list[Issue] = []
-    left_out: dict[str, str] = {}
-    read = failed = 0
+    slack: set[str] = set()
+    read = failed = indexed = 0
     stopped = ""
     progress("Indexing", 0)
     cracked = partial(crack, base_url=base_url, configuration=configuration)
     with ThreadPoolExecutor(CRACKED_AT_ONCE, thread_name_prefix="crack") as pool:
         batches = batched(listing.blobs, parameters.get("batchSize") or BATCH_SIZE, strict=False)
         for documents in _cracked_ahead(pool, cracked, batches):
-            left_out |= enrich(documents, definitions.skillset, call)
+            enrich(documents, definitions.skillset, call, slack)
             for document in documents:
-                indexed += index_documents(document, definitions)
+                for one in index_documents(document, definitions, left):
+                    keep(one)
+                    indexed += 1
                 issues += document.issues
+                document.tree = {}  # its images: the next batch comes, and with it the one that is cracked meanwhile
             read += len(documents)
             failed_here = sum(document.failed for document in documents)
             failed += failed_here
@@ -86,13 +96,18 @@ def run(
             if stopped:
                 pool.shutdown(cancel_futures=True)
                 break
-    return Run(indexed, read, len(listing.blobs), failed, issues, left_out, listing.left_out, stopped)
+    return Run(indexed, read, len(listing.blobs), failed, issues, dict(left.skills), listing.left_out, stopped)
 
 
 def _cracked_ahead(
     pool: ThreadPoolExecutor, crack: Callable[[Blob], Document], batches: Iterable[Sequence[Blob]]
 ) -> Iterator[list[Document]]:
-    """Cracks each batch while its user still works on the one before."""
+    """Cracks each batch while its user still works on the one before.
+
+    So two batches are in memory, and a document may have a thousand images: with normalised images of 100 kB, the
+    worst that eight PDFs in two batches of four come to is 1 GB, and their calls to skills some more. The batch size of
+    the indexer is what bounds it.
+    """
     ready: list[Future[Document]] = []
     for batch in batches:
         coming = [pool.submit(crack, blob) for blob in batch]

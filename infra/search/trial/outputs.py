@@ -7,22 +7,22 @@ from infra.search.trial.fields import NOT_PARSED, check, key_problem
 from infra.search.trial.fitting import fitted
 from infra.search.trial.functions import FunctionError, NotPlayed, apply_function
 from infra.search.trial.missing import warn_of_missing
-from infra.search.trial.planning import Left, left_out
+from infra.search.trial.planning import Left
 from infra.search.trial.projections import children, keeps_parents
 from infra.search.trial.tree import values
 from shared.contract import Json
 
 
-def index_documents(document: Document, definitions: Definitions) -> list[dict[str, Json]]:
+def index_documents(document: Document, definitions: Definitions, left: Left) -> list[dict[str, Json]]:
     """What a document gives the index: its own fields, what it is projected to, or both; nothing when it failed.
 
     Args:
         document: With what the skills found. Errors and warnings are added to its issues.
         definitions: Without problems, see `validation.problems`.
+        left: The skills that were not run: what only they would give is not missed.
     """
     if document.failed:
         return []
-    left = left_out(definitions.skillset)
     own = key_and_fields(document, definitions)
     name = next(field["name"] for field in definitions.index["fields"] if field.get("key"))
     key = own.get(name, "")

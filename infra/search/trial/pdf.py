@@ -6,10 +6,12 @@ Pictures inside the text of a page ("inline images", up to 4 kB by the standard)
 import json
 import logging
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from io import BytesIO
 from typing import Any, NamedTuple
 
+from PIL import Image
 from pypdf import PageObject, PdfReader, Transformation, apply_configuration
 from pypdf.errors import DependencyError, DeprecationError, FileNotDecryptedError, PyPdfError
 from pypdf.generic import ContentStream, StreamObject
@@ -32,7 +34,7 @@ logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # it logs every oddity of
 
 
 class PdfError(Exception):
-    """The file cannot be read as a PDF."""
+    """The file cannot be read as a PDF, or a picture in it not as one."""
 
 
 class Drawn(NamedTuple):
@@ -40,11 +42,9 @@ class Drawn(NamedTuple):
 
     page: int
     """From 1."""
-    image: Any
-    """A PIL image; None: `problem` says why there is none."""
-    polygon: str
-    """Its corners as JSON, clockwise from its top left; 0 to 1 across the page and down."""
-    problem: str = ""
+    read: Callable[[], tuple[Image.Image, str]]
+    """Decodes it, which takes much memory. Gives the picture, and its corners as JSON, clockwise from its top left, 0
+    to 1 across the page and down. Raises PdfError."""
 
 
 def drawn(data: bytes) -> Iterator[Drawn]:
@@ -71,12 +71,19 @@ def _on_page(number: int, page: PageObject) -> Iterator[Drawn]:
     for names, place in _uses(page, content, Transformation(), (), set()):
         uses.setdefault(names, place)
     for names, place in uses.items():
-        try:
-            with apply_configuration(image_maximum_buffer_size=MOST_BYTES, zlib_maximum_output_length=MOST_BYTES):
-                image = page.images[list(names)].image
-            yield Drawn(number, image, _polygon(place, page), "" if image else "Its format is unknown.")
-        except TROUBLE as error:
-            yield Drawn(number, None, "", str(error) or type(error).__name__)
+        yield Drawn(number, partial(_read, page, names, place))
+
+
+def _read(page: PageObject, names: Names, place: Transformation) -> tuple[Image.Image, str]:
+    try:
+        with apply_configuration(image_maximum_buffer_size=MOST_BYTES, zlib_maximum_output_length=MOST_BYTES):
+            image = page.images[list(names)].image
+        polygon = _polygon(place, page)
+    except TROUBLE as error:
+        raise PdfError(str(error) or type(error).__name__) from error
+    if image is None:
+        raise PdfError("Its format is unknown.")
+    return image, polygon
 
 
 def _uses(

@@ -2,6 +2,8 @@
 
 import base64
 import io
+import os
+import threading
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -9,13 +11,17 @@ from PIL import Image, UnidentifiedImageError
 
 from shared.boxes import SIDEWAYS
 from shared.contract import Json
-from shared.images import DAMAGE, MAX_SCANS, ImageError, exif_orientation, to_rgb, turned
+from shared.images import DAMAGE, MAX_SCANS, ImageError, exif_orientation, reduced, to_rgb, turned
+from shared.settings import Settings
 
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF")
 """What the service documents, by Pillow's names."""
 
-MAX_PIXELS = 200_000_000
-"""Width times height of one picture: 600 MB once it is decoded. Ours; the service documents bytes only."""
+MAX_PIXELS = Settings().max_image_pixels
+"""Width times height of one picture: what the app takes too. Ours; the service documents bytes only."""
+
+decoders = threading.BoundedSemaphore(os.process_cpu_count() or 1)
+"""Each may hold a large image in memory, and more than cores would not be faster. For who calls `normalized`."""
 
 QUALITY = 90
 """Of the JPEGs. Ours: the service does not say."""
@@ -56,7 +62,9 @@ def normalized_file(data: bytes, bounds: Bounds) -> Iterator[dict[str, Json]]:
             for page in range(getattr(image, "n_frames", 1) if image.format == "TIFF" else 1):
                 if page:
                     image.seek(page)
-                yield normalized(image, bounds)
+                with decoders:
+                    item = normalized(image, bounds)
+                yield item
     except UnidentifiedImageError as error:
         raise ImageError("It is not an image in a known format (JPEG, PNG, GIF, BMP, TIFF).") from error
     except DAMAGE as error:
@@ -85,9 +93,11 @@ def normalized(image: Image.Image, bounds: Bounds, page_number: int = 0) -> dict
     whole = _swapped(image.size) if sideways and not by_pillow else image.size
     size = _fitted(*whole, bounds)
     # A JPEG is decoded at half its size or less where that is still enough.
-    image.draft("RGB", _swapped(size) if sideways else size)
+    stored = _swapped(size) if sideways else size
+    image.draft("RGB", stored)
     image.load()
-    upright = to_rgb(image if by_pillow else turned(image, orientation))
+    small = reduced(_averageable(image), *(size if by_pillow else stored))
+    upright = to_rgb(small if by_pillow else turned(small, orientation))
     if upright.size != size:
         upright = upright.resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
     original = _swapped(whole) if sideways else whole
@@ -115,6 +125,13 @@ def _fitted(width: int, height: int, bounds: Bounds) -> tuple[int, int]:
     if width * bounds.height > height * bounds.width:
         return bounds.width, max(1, height * bounds.width // width)
     return max(1, width * bounds.height // height), bounds.height
+
+
+def _averageable(image: Image.Image) -> Image.Image:
+    """A picture in a mode that can be reduced, where it would take much memory to make it RGB as it is."""
+    if image.mode in {"P", "PA"}:
+        return image.convert("RGBA" if image.has_transparency_data else "RGB")
+    return image.convert("F") if image.mode == "I" else image
 
 
 def _swapped(size: tuple[int, int]) -> tuple[int, int]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import batched
 from typing import NamedTuple
 
-from infra.search.trial.answers import WARNED
+from infra.search.trial.answers import SLACK, WARNED
 from infra.search.trial.documents import Document
 from infra.search.trial.inputs import shape
 from infra.search.trial.planning import SHAPER, Skill, context, kind, plan, target
@@ -28,11 +28,19 @@ class _Record(NamedTuple):
     data: dict[str, Json]
 
 
-def enrich(documents: Sequence[Document], skillset: Mapping[str, Json] | None, call: WebApi) -> dict[str, str]:
+def enrich(
+    documents: Sequence[Document], skillset: Mapping[str, Json] | None, call: WebApi, slack: set[str] | None = None
+) -> dict[str, str]:
     """Run the skills on a batch of documents, each after those that it builds on.
 
     Their trees become `Tree`s that hold what the skills gave; errors and warnings go to the documents. A document that
     has failed takes no further part.
+
+    Args:
+        documents: The batch.
+        skillset: Its definition.
+        call: Asks custom skills.
+        slack: The skills of which a run has said already that they keep the contract only in part: once is enough.
 
     Returns:
         The skills that were left out, names and types. What only they would give is missing without a word.
@@ -55,7 +63,7 @@ def enrich(documents: Sequence[Document], skillset: Mapping[str, Json] | None, c
             for record in records:
                 _merge(skill, record, {"output": record.data})
         else:
-            _call(skill, records, call)
+            _call(skill, records, call, set() if slack is None else slack)
     return dict(planned.left.skills)
 
 
@@ -77,7 +85,7 @@ def _records(skill: Skill, document: Document, tree: Tree) -> Iterator[_Record]:
         document.warn(_name(skill), INPUTS_MISSING, "\n".join(told))
 
 
-def _call(skill: Skill, records: Sequence[_Record], call: WebApi) -> None:
+def _call(skill: Skill, records: Sequence[_Record], call: WebApi, slack: set[str]) -> None:
     """Ask a custom skill about all records, and take in what it answers."""
     batches = list(batched(records, skill.get("batchSize") or DEFAULT_BATCH_SIZE, strict=False))
     answers = call(skill, [[record.data for record in batch] for batch in batches])
@@ -87,6 +95,9 @@ def _call(skill: Skill, records: Sequence[_Record], call: WebApi) -> None:
             document = record.document
             if verdict.warnings:
                 document.warn(_name(skill), WARNED, ";".join(verdict.warnings))
+            if verdict.slack and skill["name"] not in slack:
+                slack.add(skill["name"])
+                document.warn(_name(skill), SLACK, verdict.slack)
             # A call that failed is told once for each of its documents, not for each image.
             issue = (id(document), verdict.error, verdict.details)
             if verdict.error and issue not in told:

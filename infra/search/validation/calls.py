@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from infra.search.definitions import Definitions
 from infra.search.durations import seconds
+from infra.search.this_machine import THIS_MACHINE
 from infra.search.trial.planning import WEB_API
 from shared.contract import Json
 
@@ -18,7 +19,6 @@ LONGEST: Final = 230
 """Seconds that a call may take."""
 
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_THIS_MACHINE: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def call_problems(definitions: Definitions, *, local: bool) -> Iterator[str]:
@@ -66,5 +66,5 @@ def _address_problems(uri: str, *, local: bool) -> Iterator[str]:
     uri = uri.partition("?")[0]  # a function's key may follow
     if not local:
         yield f"uri is {uri!r}; the service calls https addresses only."
-    elif scheme != "http" or host not in _THIS_MACHINE:
+    elif scheme != "http" or host not in THIS_MACHINE:
         yield f"uri is {uri!r}; it is an https address, or http://localhost for the local indexer."

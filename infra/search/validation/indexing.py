@@ -1,4 +1,4 @@
-"""How the indexer reads blobs: its schedule and its parameters. Source: the reference of the blob indexer."""
+"""How the indexer reads blobs: its source, schedule and parameters. Source: the reference of the blob indexer."""
 
 from collections.abc import Iterator, Mapping
 
@@ -7,6 +7,15 @@ from shared.contract import Json
 
 SIDES = (50, 10_000)
 """Pixels that normalizedImageMaxWidth and -Height may be."""
+
+
+def deletion_problems(data_source: Mapping[str, Json]) -> Iterator[str]:
+    """Blobs that would stay in the index when they are deleted."""
+    if not data_source.get("dataDeletionDetectionPolicy"):
+        yield (
+            f"Data source {data_source['name']!r}: dataDeletionDetectionPolicy is missing; documents of deleted blobs "
+            "would stay in the index."
+        )
 
 
 def indexing_problems(indexer: Mapping[str, Json]) -> Iterator[str]:

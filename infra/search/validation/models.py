@@ -31,8 +31,13 @@ _UNLISTED: Final[Mapping[type, Mapping[str, Any]]] = {
 }
 """Members that the service documents and the SDK's model lacks."""
 
-_OPEN: Final = (models.LexicalAnalyzerName, models.LexicalNormalizerName, models.SearchFieldDataType)
-"""Enumerations that an index adds names to, or whose values come in collections; `index_fields` knows more."""
+_OPEN: Final = (
+    *(models.LexicalAnalyzerName, models.LexicalTokenizerName, models.TokenFilterName, models.CharFilterName),
+    *(models.LexicalNormalizerName, models.SearchFieldDataType),
+)
+"""Enumerations that an index adds names to, or whose values come in collections; `analyzers` and `index_fields` know
+more.
+"""
 
 _JSON: Final[Mapping[Any, str]] = {str: "a string", int: "an integer", bool: "true or false", float: "a number"}
 

@@ -1,7 +1,8 @@
 """`python -m infra.search compare`: our labels beside the image analysis, on the stand-in and without."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,8 @@ from hypothesis import strategies as st
 
 from infra.search.__main__ import main
 from infra.search.comparing import compare
-from infra.search.local_index import FOLDER, save
 from infra.search.querying import Hit, Query
-from tests.infra.search.indexed import waves
+from tests.infra.search.indexed import keep, waves, waves_in
 from tests.infra.search.small_app import KEY, WAVES, SmallApp, small_app
 from tests.pages import HOSTILE, Page
 from tests.servers.search import Fault, SearchServer, search_service
@@ -55,11 +55,19 @@ def app(running: SmallApp, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> S
 @pytest.fixture
 def service(stand_in: SearchServer, app: SmallApp, monkeypatch: pytest.MonkeyPatch) -> SearchServer:
     """A service that the environment names, with image analysis in its index."""
+    # As the service counts fields that are lists: by their items.
+    monkeypatch.setattr("tests.servers.search.documents._facet", facet)
     stand_in.clear()
     holds(stand_in, app, waves(**SEEN), imageAnalysis="true")
     monkeypatch.setenv("AZURE_SEARCH_ENDPOINT", stand_in.url)
     monkeypatch.setenv("AZURE_SEARCH_KEY", stand_in.key)
     return stand_in
+
+
+def facet(name: str, documents: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The facets of a field that is a list."""
+    counts = Counter(item for document in documents for item in document[name] or [])
+    return [{"value": value, "count": count} for value, count in counts.items()]
 
 
 def holds(service: SearchServer, app: SmallApp, documents: list[dict[str, Any]], **given: str) -> None:
@@ -99,7 +107,9 @@ def test_as_json(run: Run, service: SearchServer) -> None:
     assert (content["word"], content["ours"]) == ("zebra", [])
     assert [hit["document"]["path"] for hit in content["theirs"]] == ["waves/45.png"]
     assert content["counts"] == {"both": 0, "onlyOurs": 0, "onlyTheirs": 1}
-    assert run("rabbit")[1].splitlines()[1] == "nothing found"
+    nothing = run("rabbit")[1].splitlines()
+    assert nothing[1] == "nothing found"
+    assert "Words are found whole, in these fields: label, tags, imageTags, imageCategories, imageC" in nothing[3]
 
 
 def test_a_side_that_is_cut_off_says_so(run: Run, service: SearchServer) -> None:
@@ -156,12 +166,37 @@ def test_without_image_analysis_it_says_how_to_have_it(
 
 
 def test_the_local_index_says_that_it_has_none(run: Run, app: SmallApp) -> None:
-    save(FOLDER, app.definitions(imageAnalysis="true"), waves(), {})
+    keep(app.definitions(imageAnalysis="true"), waves())
     code, out, _ = run("level")
     assert code == 0
     assert "waves/0.png" in out
     assert "The image analysis runs in the search service only" in out
     assert "image analysis, " not in out
+
+
+def test_an_index_without_labels_says_how_to_have_them(
+    run: Run, service: SearchServer, app: SmallApp, tmp_path: Path
+) -> None:
+    said = "No document has a label: groups have to be labelled first, as in 'python -m clustering label "
+    assert said not in run("rabbit")[1]
+    unlabelled = [{**document, "label": []} for document in waves(**SEEN)]
+    holds(service, app, unlabelled, imageAnalysis="true")
+    code, out, _ = run("level", "--html", "level.html")
+    assert (code, said in out) == (0, True)
+    assert said in Page((tmp_path / "level.html").read_text()).text
+    keep(app.definitions(), unlabelled)
+    assert said in run("level", "--local")[1]
+    keep(app.definitions(), waves())
+    assert said not in run("rabbit", "--local")[1]
+
+
+def test_a_local_page_shows_the_files(run: Run, app: SmallApp, tmp_path: Path) -> None:
+    keep(app.definitions(), waves(), waves_in(tmp_path / "tried"))
+    code, out, _ = run("level", "--html", "level.html")
+    assert (code, out.splitlines()[-1]) == (0, "level.html: written")
+    page = Page((tmp_path / "level.html").read_text())
+    assert [picture["alt"] for picture in page.all("img")] == ["waves/0.png", "waves/5.png"]
+    assert app.asked == []
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)
@@ -171,7 +206,7 @@ def test_any_text_is_a_text(run: Run, service: SearchServer, app: SmallApp, tmp_
         document |= {"path": f"w/{hostile}", "label": [hostile, "wave"], "imageTags": [hostile, "wave"], "id": hostile}
     holds(service, app, documents, imageAnalysis="true")
     code, out, _ = run("wave", "--html", "wave.html")
-    assert code == 1  # no such picture
+    assert code == 0
     assert "\x1b" not in out
     page = Page((tmp_path / "wave.html").read_text())
     assert not page.all("script")

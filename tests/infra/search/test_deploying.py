@@ -89,16 +89,20 @@ def test_a_second_deployment_writes_only_what_cannot_be_compared(
     assert deployed.written() == PUTS[:1]
 
 
+@pytest.mark.parametrize("headers", ["redacted", "null"])
 def test_a_key_that_the_service_does_not_show_is_written_again(
-    deployed: SearchServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    deployed: SearchServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], headers: str
 ) -> None:
-    deployed.shows_headers = False
+    deployed.headers = headers
     monkeypatch.setenv("SKILLS_FUNCTION_KEY", "the-next-key-of-the-functions")
     assert main(["deploy"]) == 0
     assert deployed.written() == PUTS[:3]
     skill = deployed.objects["skillsets"]["visual-skills-skills"]["skills"][0]
     assert skill["httpHeaders"] == {"x-functions-key": "the-next-key-of-the-functions"}
-    assert "the-next-key" not in "".join(capsys.readouterr())
+    said = "".join(capsys.readouterr())
+    assert "skillset visual-skills-skills: unchanged; written again, as the service does not show its " in said
+    assert "→" not in said
+    assert "the-next-key" not in said
 
 
 def test_only_what_differs_is_written_and_only_over_what_was_shown(
@@ -186,6 +190,91 @@ def test_fields_inside_a_complex_one_may_come_but_neither_change_nor_go(
     assert "The field matches/path would change (type Edm.Int32 → Edm.String)" in told
 
 
+OTHER_ACCOUNT = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/others"
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ("shape=documents", "The shape would change (images → documents);"),
+        ("container=others", "The container would change (images → others);"),
+        ("folder=dogs/", "The folder would change (none → dogs/);"),
+        (f"storageAccountId={OTHER_ACCOUNT}", "The storage account would change (photos → others);"),
+    ],
+)
+def test_documents_are_not_left_behind_by_a_change_of_where_they_come_from(
+    deployed: SearchServer, capsys: pytest.CaptureFixture[str], setting: str, told: str
+) -> None:
+    assert main(["deploy", "--set", setting]) == 2
+    said = capsys.readouterr().err
+    assert f"{told} the documents that are in the index by the old one would stay there" in said
+    assert (
+        "Nothing was written. Deploy beside it under another name (--set prefix=…), or remove it with `delete`" in said
+    )
+    assert deployed.written() == []
+    assert main(["deploy", "--set", setting, "--set", "prefix=beside"]) == 0
+
+
+def test_an_account_in_another_resource_group_is_the_same_one(deployed: SearchServer) -> None:
+    moved = "/subscriptions/t/resourceGroups/h/providers/Microsoft.Storage/storageAccounts/photos"
+    assert main(["deploy", "--set", f"storageAccountId={moved}"]) == 0
+
+
+def test_keys_made_of_something_else_are_refused(deployed: SearchServer, capsys: pytest.CaptureFixture[str]) -> None:
+    mappings = deployed.objects["indexers"]["visual-skills-indexer"]["fieldMappings"]
+    other = [mappings[0] | {"sourceFieldName": "metadata_storage_name"}, *mappings[1:]]
+    deployed.touch("indexers", "visual-skills-indexer", fieldMappings=other)
+    assert main(["deploy"]) == 2
+    told = capsys.readouterr().err
+    assert "fieldMappings.id.sourceFieldName: metadata_storage_name → metadata_storage_path); the documents" in told
+    assert deployed.written() == []
+
+
+def test_where_there_is_no_index_nothing_is_left_behind(deployed: SearchServer) -> None:
+    del deployed.objects["indexes"]["visual-skills"]
+    assert main(["deploy", "--set", "container=others"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (
+            {"analyzers": []},
+            "analyzers.letters-and-digits of the index would change (new); the service changes no analyzer, and adds "
+            "one only while the index is closed.",
+        ),
+        (
+            {"algorithms": {"hnswParameters": {"m": 8, "efConstruction": 400, "efSearch": 500, "metric": "cosine"}}},
+            "vectorSearch.algorithms.hnsw.hnswParameters.m of the index would change (8 → 4); the service cannot do",
+        ),
+        ({"profiles": {"compression": "c"}}, "vectorSearch.profiles.images.compression of the index would change"),
+    ],
+)
+def test_what_fields_are_made_by_is_not_changed(
+    deployed: SearchServer, capsys: pytest.CaptureFixture[str], change: dict[str, Any], told: str
+) -> None:
+    search = deployed.objects["indexes"]["visual-skills"]["vectorSearch"]
+    for kind in change.keys() & search.keys():
+        change = {"vectorSearch": search | {kind: [search[kind][0] | change[kind]]}}
+    deployed.touch("indexes", "visual-skills", **change)
+    assert main(["deploy"]) == 2
+    assert told in capsys.readouterr().err
+    assert deployed.written() == []
+
+
+def test_a_vectorizer_and_what_no_field_uses_may_change(deployed: SearchServer) -> None:
+    search = deployed.objects["indexes"]["visual-skills"]["vectorSearch"]
+    unused = {"name": "unused", "kind": "hnsw", "hnswParameters": {"m": 8}}
+    profile = search["profiles"][0] | {"vectorizer": None}
+    deployed.touch(
+        "indexes",
+        "visual-skills",
+        vectorSearch=search | {"algorithms": [*search["algorithms"], unused], "profiles": [profile]},
+    )
+    assert main(["deploy"]) == 0
+    assert PUTS[1] in deployed.written()
+
+
 def test_what_the_service_refuses_is_told_with_what_is_written_already(
     search: SearchServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -196,21 +285,25 @@ def test_what_the_service_refuses_is_told_with_what_is_written_already(
     assert "Written before that: data source visual-skills-blobs, index visual-skills." in told
 
 
-def test_another_model_resets_the_indexer_before_the_skillset_says_so(
+def test_another_model_resets_the_indexer_before_anything_is_written(
     deployed: SearchServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(definitions, "BUILT_IN", {**definitions.BUILT_IN, "model": "other/2"})
     assert main(["deploy", "--dry-run"]) == 0
     assert deployed.written() == []
-    deployed.faults = [Fault("POST", ".*/search.reset", 409, "It runs.", times=1)]
+    assert main(["deploy"]) == 2, "the first run is going on"
+    told = capsys.readouterr().err
+    assert "The indexer visual-skills-indexer is not reset, which another model needs." in told
+    assert "Nothing was written. When a run is going, wait for its end" in told
+    assert deployed.written() == [RESET]
     deployed.runs("visual-skills-indexer").status("x")
-    assert main(["deploy"]) == 2, "a reset that fails is tried again by the next deployment"
-    assert "The skillset visual-skills-skills is not written. The service cannot do that now (409). It runs." in (
-        capsys.readouterr().err
-    )
     deployed.asked.clear()
-    assert main(["deploy"]) == 0
-    assert deployed.written() == [PUTS[0], RESET, PUTS[2]]
+    deployed.faults = [Fault("PUT", "/skillsets", 400, "No.", times=1)]
+    assert main(["deploy"]) == 2
+    assert "Written before that: indexer visual-skills-indexer (reset), data source" in capsys.readouterr().err
+    deployed.asked.clear()
+    assert main(["deploy"]) == 0, "the skillset still has the old model, so the indexer is reset again"
+    assert deployed.written() == [RESET, PUTS[0], PUTS[2]]
     assert f"The model changes from {backbone.MODEL} to other/2." in capsys.readouterr().out
     deployed.asked.clear()
     assert main(["deploy"]) == 0

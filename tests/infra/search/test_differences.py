@@ -102,6 +102,19 @@ def test_a_secret_that_the_service_does_not_show_is_neither_the_same_nor_differe
     assert unshown(existing, SKILLSET) == ["skills.similarity.httpHeaders.x-functions-key"]
 
 
+@pytest.mark.parametrize("shown", [None, "<redacted>"])
+def test_headers_that_are_hidden_as_a_whole_are_not_shown(shown: str | None) -> None:
+    existing = skillset(httpHeaders=shown)
+    assert differences(existing, SKILLSET) == []
+    assert unshown(existing, SKILLSET) == ["skills.similarity.httpHeaders"]
+
+
+@pytest.mark.parametrize(("old", "new", "differs"), [("Space", "space", False), ("LineFeed", "space", True)])
+def test_known_values_are_the_same_in_capitals(old: str, new: str, differs: bool) -> None:
+    assert bool(differences({"lineEnding": old}, {"lineEnding": new})) is differs
+    assert differences({"description": "Space"}, {"description": "space"})
+
+
 def test_a_secret_that_the_service_shows_is_compared_and_not_told() -> None:
     assert unshown(SKILLSET, SKILLSET) == []
     told = differences(skillset(httpHeaders={"x-functions-key": "old"}), SKILLSET)

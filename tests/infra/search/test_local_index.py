@@ -4,7 +4,7 @@ import json
 import math
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +22,12 @@ from infra.search.local_index import (
     LocalIndexError,
     fused,
     open_index,
-    save,
     search,
 )
+from infra.search.new_index import keep_report, new_index
 from infra.search.querying import Query, QueryError
 from infra.search.vectorizing import VectorizerError, image_vector, own_headers
+from shared.contract import Json
 from tests.infra.search.small_app import KEY, SmallApp, small_app, turned
 from tests.pictures import encoded, stripes
 
@@ -61,6 +62,14 @@ def index(definitions: Definitions, tmp_path: Path) -> LocalIndex:
     return open_index(tmp_path)
 
 
+def save(folder: Path, definitions: Definitions, documents: Iterable[Mapping[str, Json]], report: Json) -> None:
+    """Write an index as `try` does."""
+    with new_index(folder, definitions) as keep:
+        for document in documents:
+            keep(document)
+    keep_report(folder, report)
+
+
 def found(index: LocalIndex, query: Query) -> str:
     return "".join(hit.document["id"] for hit in search(index, query, {}))
 
@@ -74,7 +83,13 @@ def test_what_is_kept_is_there_again_without_a_key(definitions: Definitions, tmp
     folder = tmp_path / "new" / "search"
     save(folder, definitions, DOCUMENTS_OF_FOUR, {"blobs": 4})
     index = open_index(folder)
-    assert (index.documents, index.report) == (DOCUMENTS_OF_FOUR, {"blobs": 4})
+    assert index.report == {"blobs": 4}
+    assert index.documents == [
+        {name: value for name, value in document.items() if name != "vector"} for document in DOCUMENTS_OF_FOUR
+    ]
+    assert index.vectors.dtype == np.float32
+    np.testing.assert_allclose(index.vectors[:3], [turned(0), turned(30), turned(180)], atol=1e-6)
+    assert not index.vectors[3].any()
     assert index.definition["fields"] == definitions.index["fields"]
     assert sorted(file.name for file in folder.iterdir()) == sorted([DOCUMENTS, INDEX, REPORT])
     assert KEY in json.dumps(definitions.index)
@@ -88,6 +103,10 @@ def test_a_new_run_takes_the_place_of_the_last_and_a_broken_one_does_not(
     with pytest.raises(TypeError):
         save(tmp_path, definitions, [{"id": object()}], {})
     assert len(open_index(tmp_path).documents) == 4
+    with new_index(tmp_path, definitions) as keep:
+        keep({"id": "e"})
+        assert len(open_index(tmp_path).documents) == 4  # until all are there
+    assert len(open_index(tmp_path).documents) == 1
     save(tmp_path, definitions, [], {})
     assert open_index(tmp_path).documents == []
     assert len(list(tmp_path.iterdir())) == 3

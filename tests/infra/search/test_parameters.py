@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.search.definitions import define
 from infra.search.parameters import ParameterError, declarations, read_parameters
 
 _ACCOUNT = "/subscriptions/1/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/photos"
@@ -61,6 +62,14 @@ def test_the_files_that_are_read_depend_on_the_shape(shape: str, read: str) -> N
     assert read_parameters({"shape": shape, "extensions": ".x"}, None, {}, local=True)["extensions"] == ".x"
 
 
+def test_a_blob_of_many_images_is_taken_with_fewer_others() -> None:
+    at_once = [
+        read_parameters({"shape": shape}, None, {}, local=True)["documentsAtOnce"] for shape in ("images", "documents")
+    ]
+
+    assert at_once == [32, 4]
+
+
 def test_the_local_indexer_needs_nothing_and_may_ask_an_app_over_http() -> None:
     values = read_parameters({}, None, {}, local=True)
 
@@ -72,22 +81,24 @@ def test_all_that_is_missing_is_named_at_once_with_how_to_give_it() -> None:
     with pytest.raises(ParameterError) as caught:
         read_parameters({}, None, {})
 
-    app, account, key = str(caught.value).splitlines()
+    app, key, account = str(caught.value).splitlines()
     assert app.startswith(
         "appUrl is missing; it comes from --set appUrl=… or a file of --parameters or the environment"
     )
     assert "SKILLS_APP_URL" in app
     assert account.startswith("storageAccountId is missing;")
     assert "IMAGES_STORAGE_ACCOUNT_ID" in account
-    assert key.startswith(
-        "functionKey or authResourceId is missing; functionKey comes from the environment variable SKILLS_FUNCTION_KEY,"
-    )
+    assert key.startswith("functionKey is missing; it comes from the environment variable SKILLS_FUNCTION_KEY.")
 
 
-def test_a_sign_in_stands_for_the_key() -> None:
-    env = {**_NEEDED, "SKILLS_FUNCTION_KEY": ""}
+def test_a_sign_in_does_not_stand_for_the_key_which_the_functions_host_asks_for() -> None:
+    with pytest.raises(ParameterError, match="functionKey is missing"):
+        read_parameters({"authResourceId": "api://skills"}, None, {**_NEEDED, "SKILLS_FUNCTION_KEY": ""})
 
-    assert read_parameters({"authResourceId": "api://skills"}, None, env)["functionKey"] == ""
+    both = define(read_parameters({"authResourceId": "api://skills"}, None, _NEEDED))
+    vectorizer = both.index["vectorSearch"]["vectorizers"][0]["customWebApiParameters"]
+    for call in (*both.skillset["skills"][:3], vectorizer):
+        assert (call["httpHeaders"], call["authResourceId"]) == ({"x-functions-key": "k3y"}, "api://skills")
 
 
 @pytest.mark.parametrize(

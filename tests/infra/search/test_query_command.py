@@ -3,23 +3,35 @@
 import base64
 import io
 import json
+import os
 import socket
-from collections.abc import Callable, Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from infra.search import app_pictures, file_pictures
 from infra.search.__main__ import main
-from infra.search.local_index import FOLDER, save
-from tests.infra.search.indexed import waves
+from infra.search.local_index import FOLDER
+from infra.search.trial.cracking import crack
+from infra.search.trial.documents import Document
+from infra.search.trial.folder import Blob
+from tests.infra.search.indexed import URL, inside, keep, waves, waves_in
 from tests.infra.search.small_app import KEY, WAVES, SmallApp, small_app
+from tests.infra.search.trial.pdfs import office
 from tests.pages import HOSTILE, Page
 from tests.pictures import encoded, stripes
 from tests.servers.search import Fault, SearchServer, search_service
 
 type Run = Callable[..., tuple[int, str, str]]
+
+ROOT = Path(__file__).parents[3]
 
 SEARCHES = "/indexes\\('visual-skills'\\)/docs"
 
@@ -57,8 +69,8 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, app: SmallApp) ->
 
 @pytest.fixture
 def local(app: SmallApp, elsewhere: Path) -> None:
-    """A local index."""
-    save(FOLDER, app.definitions(), waves(), {})
+    """A local index, and the files that it was made of."""
+    keep(app.definitions(), waves(), waves_in(elsewhere / "tried"))
 
 
 @pytest.fixture
@@ -102,15 +114,35 @@ def test_words_find_local_documents(query: Run) -> None:
     lines = out.splitlines()
     assert lines[0] == "Asked: the local index in .local/search, 4 documents"
     assert lines[1].split() == ["score", "image", "label", "tags"]
-    assert {tuple(line.split()[2:]) for line in lines[2:]} == {
+    assert {tuple(line.split()[2:]) for line in lines[2:-1]} == {
         ("waves/45.png", "steep,", "wave", "angle=45"),
         ("waves/90.png", "steep,", "wave", "angle=90"),
     }
-    assert query("rabbit")[1].splitlines()[1:] == ["nothing found"]
+    assert lines[-1].startswith("Scores: BM25 of the words")
+    assert query("rabbit")[1].splitlines()[1:] == [
+        *("nothing found", "Words are found whole, in these fields: path, tags, label."),
+    ]
+    assert "in these fields: label." in query("rabbit", "--fields", "label")[1]
+
+
+@pytest.mark.usefixtures("local")
+def test_scores_are_short_and_explained(query: Run) -> None:
+    """SQLite counts a word of every document for a millionth, which is no reason to print 1e-06 or 0."""
+    for arguments, score, about in (
+        (("wave",), "<0.0001", "BM25"),
+        (("--image", "new.png"), "0.9", "1 / (1 + distance)"),
+        (("level", "--image", "new.png"), "0.0328", "at most 2 / 61"),
+    ):
+        out = query(*arguments)[1].splitlines()
+        assert out[2].split()[0] == "1"
+        assert out[2].split()[1].startswith(score)
+        assert all(len(line.split()[1]) <= len("<0.0001") for line in out[2:-1])
+        assert about in out[-1]
+        assert json.loads(query(*arguments, "--json")[1])["scores"] == out[-1]
 
 
 def test_the_local_index_and_the_service_find_the_same(query: Run, service: SearchServer, app: SmallApp) -> None:
-    save(FOLDER, app.definitions(), waves(), {})
+    keep(app.definitions(), waves())
     for asked in (("--image", "new.png"), ("--image", "new.png", "--top", "2")):
         found = [query(*asked, "--json"), query(*asked, "--local", "--json")]
         there, here = (json.loads(out)["results"] for _, out, _ in found)
@@ -198,7 +230,7 @@ def test_what_the_local_index_lacks_is_told(query: Run, app: SmallApp) -> None:
     code, _, error = query("cat")
     assert code == 2
     assert "There is no local index in .local/search: 'python -m infra.search try FOLDER' makes one." in error
-    save(FOLDER, app.definitions(), waves(), {})
+    keep(app.definitions(), waves())
     assert "has no filters" in query("cat", "--filter", "cluster eq 3")[2]
     assert "Say what to look for" in query()[2]
     assert "Say what to look for" in query(" ")[2]
@@ -212,7 +244,7 @@ def test_an_app_that_is_not_running_is_told(query: Run, local: None, monkeypatch
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{closed.getsockname()[1]}"
-        save(FOLDER, SmallApp(url).definitions(), waves(), {})
+        keep(SmallApp(url).definitions(), waves())
         code, _, error = query("--image", "new.png")
         assert (code, f"The vectorizer at {url}/api/embedding does not answer: is the app running?" in error) == (
             2,
@@ -221,50 +253,213 @@ def test_an_app_that_is_not_running_is_told(query: Run, local: None, monkeypatch
 
 
 @pytest.mark.usefixtures("local")
-def test_a_page_shows_the_pictures(query: Run, elsewhere: Path, app: SmallApp) -> None:
-    code, out, _ = query("level", "--image", "new.png", "--html", "found.html")
+def test_a_local_page_shows_the_files_and_needs_no_app(
+    query: Run, elsewhere: Path, app: SmallApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SKILLS_APP_URL", "http://127.0.0.1:1")
+    code, out, _ = query("level", "wave", "--html", "found.html")
     assert (code, out.splitlines()[-1]) == (0, "found.html: written")
     page = Page((elsewhere / "found.html").read_text())
     assert sorted(str(picture["alt"]) for picture in page.all("img")) == sorted(WAVES)
-    assert all(str(picture["src"]).startswith("data:image/jpeg;base64,") for picture in page.all("img"))
-    assert "Found: “level” and new.png" in page.text
+    for picture in page.all("img"):
+        assert mean(shown(picture)) == pytest.approx(mean(WAVES[str(picture["alt"])]), abs=2)
+    assert "Found: “level wave”" in page.text
     assert "level, wave" in page.text
-    assert {key for _, path, key, _ in app.asked if path.endswith("/thumbnail")} == {KEY}
+    assert "Scores: BM25" in page.text
+    assert app.asked == []
+
+
+def shown(picture: Mapping[str, str | None]) -> bytes:
+    kind, _, data = str(picture["src"]).partition(",")
+    assert kind == "data:image/jpeg;base64"
+    return base64.b64decode(data)
+
+
+def mean(image: bytes) -> list[float]:
+    """The mean of each third of a picture, by which those here differ."""
+    pixels = np.asarray(Image.open(io.BytesIO(image)).convert("L").resize((32, 32)), dtype=float)
+    return [float(value) for value in pixels.reshape(4, 8, 4, 8).mean(axis=(1, 3)).ravel()]
+
+
+def test_images_inside_a_document_are_shown_and_named_apart(query: Run, elsewhere: Path, app: SmallApp) -> None:
+    pictures = {f"word/media/image{n}.jpg": data for n, data in enumerate(WAVES.values())}
+    (elsewhere / "docs").mkdir()
+    (elsewhere / "docs/ä b.docx").write_bytes(office(pictures))
+    (elsewhere / "one.png").write_bytes(encoded(stripes(0)))
+    document = "docs/%C3%A4%20b.docx"
+    documents = [
+        inside("docs/ä b.docx", 3, url=URL + document),
+        inside("docs/ä b.docx", 1, url=URL + document, path=None, page=2),
+        inside("one.png", 0),
+        inside("docs/ä b.docx", 4, url=URL + document),
+    ]
+    keep(app.definitions(shape="documents"), documents, elsewhere)
+    code, out, _ = query("wave", "--html", "found.html", "--set", "shape=documents")
+    assert code == 0
+    assert out.splitlines()[-1] == (
+        "1 picture is missing: docs/ä b.docx (image 5). The file has no such image any more."
+    )
+    page = Page((elsewhere / "found.html").read_text())
+    found = {str(picture["alt"]): shown(picture) for picture in page.all("img")}
+    assert set(found) == {"docs/ä b.docx (image 4)", "docs/ä b.docx (page 2, image 2)", "one.png"}
+    assert mean(found["docs/ä b.docx (image 4)"]) == pytest.approx(mean(WAVES["waves/90.png"]), abs=2)
+    assert mean(found["docs/ä b.docx (page 2, image 2)"]) == pytest.approx(mean(WAVES["waves/5.png"]), abs=2)
+    assert "docs/ä b.docx (page 2, image 2)" in out
+
+
+def test_a_file_is_cracked_once_a_page(
+    query: Run, elsewhere: Path, app: SmallApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (elsewhere / "a.docx").write_bytes(office({f"word/media/{n}.jpg": data for n, data in enumerate(WAVES.values())}))
+    keep(app.definitions(shape="documents"), [inside("a.docx", n) for n in range(4)], elsewhere)
+    cracked: list[str] = []
+
+    def counted(blob: Blob, **more: Any) -> Document:
+        cracked.append(blob.path)
+        return crack(blob, **more)
+
+    monkeypatch.setattr(file_pictures, "crack", counted)
+    assert query("wave", "--html", "found.html")[0] == 0
+    assert len(Page((elsewhere / "found.html").read_text()).all("img")) == 4
+    assert cracked == ["a.docx"]
 
 
 @pytest.mark.usefixtures("local")
-def test_pictures_that_are_missing_are_named(query: Run, elsewhere: Path, app: SmallApp) -> None:
-    del app.pictures["waves/45.png"]
-    app.pictures["waves/90.png"] = b"no picture"
+def test_pictures_that_are_missing_are_named_with_the_reason(query: Run, elsewhere: Path) -> None:
+    (elsewhere / "tried/waves/45.png").unlink()
+    (elsewhere / "tried/waves/90.png").write_bytes(WAVES["waves/90.png"][:300])
     code, out, _ = query("wave", "--html", "found.html")
-    assert code == 1
-    said = out.splitlines()[-1]
-    assert said.startswith("found.html: written; 2 pictures are missing: waves/")
-    assert {"waves/45.png", "waves/90.png"} == set(said.partition("missing: ")[2].split(", "))
+    assert code == 0  # the page is there, with all that could be had
+    lines = out.splitlines()[-3:]
+    assert lines[0] == "found.html: written"
+    assert f"1 picture is missing: waves/45.png. There is no such file in {elsewhere / 'tried'}." in lines
+    assert any("missing: waves/90.png. " in line and "damaged" in line for line in lines)
     page = Page((elsewhere / "found.html").read_text())
     assert len(page.all("img")) == 2
     assert page.text.count("no picture") == 2
+    assert "1 picture is missing: waves/45.png." in page.text
+
+
+def test_no_url_leads_out_of_the_folder(query: Run, elsewhere: Path, app: SmallApp) -> None:
+    tried = waves_in(elsewhere / "tried")
+    (elsewhere / "secret.png").write_bytes(WAVES["waves/0.png"])
+    (tried / "link.png").symlink_to(elsewhere / "secret.png")
+    (tried / "linked").symlink_to(elsewhere)
+    os.mkfifo(tried / "pipe.png")
+    paths = [
+        *("../secret.png", "waves/%2E%2E/../../secret.png", "%2e%2e%2fsecret.png"),
+        *(quote(str(elsewhere / "secret.png")), "link.png", "linked/secret.png", "pipe.png"),
+        *("%00.png", "waves", "", "a" * 3000),
+    ]
+    documents = [{**waves()[0], "id": f"{n}", "url": URL + path, "path": f"{n}"} for n, path in enumerate(paths)]
+    documents.append({**waves()[0], "id": "x", "url": "waves/0.png"})
+    keep(app.definitions(), [*documents, waves()[1]], tried)
+    code, out, _ = query("wave", "--top", "50", "--html", "found.html")
+    page = Page((elsewhere / "found.html").read_text())
+    assert (code, [picture["alt"] for picture in page.all("img")]) == (0, ["waves/5.png"])
+    assert f"There is no such file in {tried}." in out
+
+
+def test_a_local_index_that_names_no_files_says_so(query: Run, elsewhere: Path, app: SmallApp) -> None:
+    keep(app.definitions(), waves())
+    code, out, _ = query("wave", "--html", "found.html")
+    assert (code, "4 pictures are missing, all of them. This local index does not say" in out) == (0, True)
+    keep(app.definitions(), waves(), elsewhere / "gone")
+    assert f"There is no folder {elsewhere / 'gone'} any more." in query("wave", "--html", "found.html")[1]
+
+
+def test_pictures_for_the_index_of_a_service_come_from_the_app(
+    query: Run, service: SearchServer, elsewhere: Path, app: SmallApp
+) -> None:
+    del app.pictures["waves/45.png"]
+    app.pictures["waves/90.png"] = b"no picture"
+    service.objects["indexes"]["visual-skills"] = app.definitions(shape="documents").index
+    unknown = {**waves()[0], "id": "x", "path": None, "url": URL + "new.png"}
+    service.documents["visual-skills"] = [*waves(), inside("waves/cat.pdf", 0, page=1), unknown]
+    code, out, _ = query("wave", "--html", "found.html")
+    assert code == 0
+    said = dict(line.split(". ", 1)[::-1] for line in out.splitlines()[-3:])
+    assert {reason: set(names.partition("missing: ")[2].split(", ")) for reason, names in said.items()} == {
+        "The app has no pictures of images inside documents.": {"waves/cat.pdf (page 1", "image 1)"},
+        "The app does not know the image.": {"new.png"},
+        "The app has no picture of it.": {"waves/45.png", "waves/90.png"},
+    }
+    page = Page((elsewhere / "found.html").read_text())
+    assert {str(picture["alt"]) for picture in page.all("img")} == {"waves/0.png", "waves/5.png"}
+    assert "The app has no pictures of images inside documents." in page.text
+    thumbnails = [key for _, path, key, _ in app.asked if path.endswith("/thumbnail")]
+    assert thumbnails == [KEY] * 4
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_an_app_that_wants_another_key_is_told_as_for_a_query_by_image(
+    query: Run, service: SearchServer, elsewhere: Path, app: SmallApp, status: int
+) -> None:
+    app.answer = (status, b"")
+    code, out, _ = query("wave", "--html", "found.html")
+    assert code == 0
+    keep(app.definitions(), waves())
+    told = query("--image", "new.png", "--local")[2]
+    what_to_do = told[told.index("set SKILLS_FUNCTION_KEY") :].strip()
+    assert what_to_do in out
+    assert "4 pictures are missing, all of them." in out
+    assert what_to_do in Page((elsewhere / "found.html").read_text()).text
+
+
+def test_an_app_that_refuses_is_not_asked_for_every_picture(app: SmallApp) -> None:
+    app.answer = (503, b"not now")
+    documents = [{"id": str(n), "path": f"waves/{n}.png"} for n in range(300)]
+    found = app_pictures.pictures(documents, app.definitions())
+    assert set(found.values()) == {"The app answered 503: not now"}
+    assert len(app.asked) < 50
+
+
+def test_a_page_without_the_app_says_why(
+    query: Run, service: SearchServer, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SKILLS_APP_URL", "http://127.0.0.1:1")
+    code, out, _ = query("wave", "--html", "found.html")
+    assert code == 0
+    assert "4 pictures are missing, all of them. The app does not answer at http://127.0.0.1:1" in out
+    assert Page((elsewhere / "found.html").read_text()).all("img") == []
 
 
 @pytest.mark.usefixtures("local")
-def test_a_page_without_the_app_says_why(query: Run, elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SKILLS_APP_URL", "http://127.0.0.1:1")
-    code, out, _ = query("wave", "--html", "found.html")
-    assert code == 1
-    assert "4 pictures are missing, all of them. The app does not answer at http://127.0.0.1:1" in out
-    assert Page((elsewhere / "found.html").read_text()).all("img") == []
+def test_only_pages_are_written_over(query: Run, elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        query("wave", "--html", "new.png")
+    assert "takes a file whose name ends in .html or .htm" in capsys.readouterr().err
+    assert (elsewhere / "new.png").read_bytes().startswith(b"\x89PNG")
+    assert query("wave", "--html", "FOUND.HTM")[0] == 0
+
+
+@pytest.mark.usefixtures("local")
+def test_what_has_no_effect_is_told(query: Run) -> None:
+    code, _, error = query("--image", "new.png", "--fields", "label")
+    assert (code, "--fields has no effect without words" in error) == (2, True)
+    for given in ("prefix=other", "shape=documents"):
+        first = query("wave", "--set", given)[1].splitlines()[0]
+        assert first.startswith("Asked: the local index in .local/search, 4 documents")
+        assert first.endswith(", made with prefix=visual-skills, shape=images and asked as it is")
+
+
+def test_the_storage_sdk_is_not_imported_for_nothing() -> None:
+    """It takes half a second."""
+    code = "import sys, infra.search.__main__; sys.exit('azure.storage.blob' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_a_page_and_a_terminal_take_any_text(query: Run, elsewhere: Path, app: SmallApp, hostile: str) -> None:
     documents = waves()[:1]
     documents[0] |= {"path": f"w/{hostile}", "label": [hostile, "wave"], "tags": [hostile], "url": hostile}
-    save(FOLDER, app.definitions(), documents, {})
+    keep(app.definitions(), documents, elsewhere)
     code, out, _ = query("wave", hostile, "--html", "found.html")
-    assert code == 1  # there is no such picture
+    assert code == 0
     assert "\x1b" not in out
     page = Page((elsewhere / "found.html").read_text())
     assert {tag for tag, _ in page.elements} <= {
         *("html", "head", "meta", "title", "style", "body", "main", "h1", "p", "div", "figure", "figcaption", "br"),
+        *("ul", "li"),
     }
     assert page.text.count("wave") >= 2

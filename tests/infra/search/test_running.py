@@ -75,6 +75,37 @@ def test_the_run_before_is_not_taken_for_the_new_one(search: SearchServer, monke
     assert len(looks) == 4
 
 
+def test_a_reset_in_the_history_is_no_run(search: SearchServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[int] = []
+    real = Runs.status
+
+    def late(self: Runs, name: str) -> object:
+        """The service shows first the run before, then the reset, then the run."""
+        looks.append(1)
+        if len(looks) < 4:
+            entry = self.history[1 if len(looks) < 3 else 0]
+            return {"name": name, "status": "running", "lastResult": entry, "executionHistory": []}
+        return real(self, name)
+
+    runs(search).reset()
+    runs(search).next = [[execution("success", items=2)]]
+    monkeypatch.setattr(Runs, "status", late)
+    assert main(["run"]) == 0, "a reset is neither the run nor a failure"
+    assert len(looks) == 4
+
+
+def test_an_interruption_says_that_the_run_goes_on(
+    search: SearchServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object) -> object:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(running_module, "status", interrupted)
+    for command in (["run"], ["reset", "--yes", "--run"]):
+        assert main(command) == 2
+        assert "stopped; a run that has begun goes on in the service" in capsys.readouterr().err
+
+
 def test_a_run_that_never_begins_is_told(
     search: SearchServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

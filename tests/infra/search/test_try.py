@@ -5,7 +5,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 import pytest
@@ -14,6 +14,7 @@ from PIL import Image
 from infra.search.__main__ import COMMANDS, main
 from infra.search.definitions import Definitions, define
 from infra.search.parameters import read_parameters
+from infra.search.trial.answers import SLACK
 from infra.search.trial.fields import NOT_VALID
 from infra.search.trial.functions import url_token
 from infra.search.trial.indexer import Run, run
@@ -22,7 +23,7 @@ from shared.contract import Json
 from tests.conftest import SAMPLES
 from tests.pictures import encoded, scene
 from tests.servers.devhost import Devhost
-from tests.servers.skills import Asked, Said, SkillServer, answered, skill_server
+from tests.servers.skills import Asked, Said, SkillServer, answered, skill_server, values
 
 FISH = sorted((SAMPLES / "photos" / "fish").glob("*.jpg"))
 RIGHT: dict[str, dict[str, Json]] = {
@@ -67,6 +68,7 @@ def test_the_samples_find_their_look_alikes_in_the_real_app(
     report = json.loads(capsys.readouterr().out)
     assert (report["blobs"], report["documents"], report["failed"]) == (len(FISH), len(FISH), 0)
     assert report["filesLeftOut"] == {".txt": 1}
+    assert (report["folder"], report["imagesUrl"]) == (str(Path("account/images").resolve()), images_url(sample_app))
     assert report["errors"] == []
 
     documents = {document["path"]: document for document in indexed()}
@@ -136,15 +138,37 @@ def test_every_command_helps(command: str, capsys: pytest.CaptureFixture[str]) -
     assert f"Example: python -m infra.search {command}" in " ".join(capsys.readouterr().out.split())
 
 
-def through(server: SkillServer, images: int, wrong: Mapping[str, Callable[[Asked], Said]], **given: str) -> Run:
-    """A run over some images, with skills that answer rightly but for those that are given as wrong."""
+class Through(NamedTuple):
+    """A run, and the documents that it kept."""
+
+    run: Run
+    documents: list[Mapping[str, Json]]
+
+
+def through(
+    server: SkillServer,
+    images: int,
+    wrong: Mapping[str, Callable[[Asked], Said]],
+    limits: Mapping[str, int] | None = None,
+    /,
+    **given: str,
+) -> Through:
+    """A run over some images, with skills that answer rightly but for those that are given as wrong.
+
+    `limits` replace the indexer's.
+    """
     definitions = with_skills(server, wrong, define(read_parameters(given, None, {}, local=True)))
+    definitions.indexer["parameters"] |= limits or {}
+    kept: list[Mapping[str, Json]] = []
     folder = Path("images")
     folder.mkdir()
     for n in range(images):
         (folder / f"{n:03}.png").write_bytes(encoded(scene(size=(40, 30))))
     with WebApi() as call:
-        return run(definitions, folder, "https://a.blob.core.windows.net/images/", call, lambda phase, done: None)
+        url = "https://a.blob.core.windows.net/images/"
+        found = run(definitions, folder, url, call, kept.append, lambda phase, done: None)
+    assert found.documents == len(kept)
+    return Through(found, kept)
 
 
 def with_skills(
@@ -158,10 +182,10 @@ def with_skills(
 
 
 def test_skills_that_keep_the_rules_index_everything(server: SkillServer) -> None:
-    found = through(server, 3, {})
+    found, documents = through(server, 3, {})
     assert (found.blobs, found.failed, found.issues) == (3, 0, [])
-    assert [document["label"] for document in found.documents] == [["fish"]] * 3
-    assert base64.urlsafe_b64decode(found.documents[0]["id"][:-1] + "=" * int(found.documents[0]["id"][-1])) == (
+    assert [document["label"] for document in documents] == [["fish"]] * 3
+    assert base64.urlsafe_b64decode(documents[0]["id"][:-1] + "=" * int(documents[0]["id"][-1])) == (
         b"https://a.blob.core.windows.net/images/000.png"
     )
 
@@ -176,8 +200,8 @@ def test_skills_that_keep_the_rules_index_everything(server: SkillServer) -> Non
 def test_an_answer_that_does_not_fit_the_index_fails_its_document(
     server: SkillServer, skill: str, data: Json, told: str
 ) -> None:
-    found = through(server, 2, {skill: lambda asked: answered(asked, lambda _: data)})
-    assert (found.blobs, found.failed, found.documents) == (2, 2, [])
+    found, _ = through(server, 2, {skill: lambda asked: answered(asked, lambda _: data)})
+    assert (found.blobs, found.failed, found.documents) == (2, 2, 0)
     assert {issue.message for issue in found.issues} == {NOT_VALID}
     assert all(told in issue.details for issue in found.issues)
 
@@ -201,8 +225,43 @@ def test_a_run_ends_after_the_batch_in_which_too_many_failed(
     server: SkillServer, most: str, read: int, stopped: str
 ) -> None:
     one_by_one = {"documentsAtOnce": "2", "batchSize": "1", "degreeOfParallelism": "1", "maxFailedItems": most}
-    found = through(server, 6, {"clustering": failing(1, 3)}, **one_by_one)
+    found, _ = through(server, 6, {"clustering": failing(1, 3)}, None, **one_by_one)
     assert (found.blobs, found.listed) == (read, 6)
-    assert len(found.documents) == read - found.failed
+    assert found.documents == read - found.failed
     assert stopped in found.stopped
     assert bool(stopped) == bool(found.stopped)
+
+
+@pytest.mark.parametrize(("most", "read"), [(-1, 6), (1, 6), (0, 4)])
+def test_a_run_ends_after_a_batch_with_too_many_failures_of_its_own(server: SkillServer, most: int, read: int) -> None:
+    one_by_one = {"documentsAtOnce": "2", "batchSize": "1", "degreeOfParallelism": "1"}
+    limits = {"maxFailedItems": -1, "maxFailedItemsPerBatch": most}
+    found, _ = through(server, 6, {"clustering": failing(3, 5)}, limits, **one_by_one)
+    assert (found.blobs, found.failed) == (read, 2 if read == 6 else 1)
+    assert found.stopped == (
+        "" if read == 6 else "The run was stopped: 1 blob failed, and maxFailedItemsPerBatch is 0."
+    )
+
+
+def test_documents_are_kept_batch_by_batch(server: SkillServer) -> None:
+    definitions = with_skills(server, {}, define(read_parameters({"documentsAtOnce": "2"}, None, {}, local=True)))
+    for n in range(5):
+        Path(f"{n}.png").write_bytes(encoded(scene(size=(40, 30))))
+    kept: list[Mapping[str, Json]] = []
+    steps: list[tuple[float, int]] = []
+    with WebApi() as call:
+        run(
+            definitions, Path(), "https://a/images/", call, kept.append, lambda _, done: steps.append((done, len(kept)))
+        )
+    assert steps == [(0, 0), (0.4, 2), (0.8, 4), (1, 5)]
+
+
+def test_a_skill_that_keeps_the_contract_in_part_is_told_once_a_run(server: SkillServer) -> None:
+    def old(asked: Asked) -> Said:
+        records = [{"recordId": one["recordId"], "data": RIGHT["clustering"]} for one in asked.records]
+        return values(records)
+
+    found, documents = through(server, 4, {"clustering": old}, documentsAtOnce="1")
+    assert len(documents) == 4
+    (issue,) = found.issues
+    assert (issue.name, issue.message, issue.warning) == ("Enrichment.WebApiSkill.clustering", SLACK, True)

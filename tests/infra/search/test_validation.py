@@ -2,6 +2,7 @@
 
 import copy
 import itertools
+import re
 from typing import Any
 
 import pytest
@@ -79,9 +80,14 @@ _DOCUMENTS = _defined("documents")
 _SKILL = "skillset/skills/similarity"
 _SKILL_SAID = "Skillset 'visual-skills-skills', skill 'similarity'"
 _VECTORIZER = "index/vectorSearch/vectorizers/app"
+_HNSW = "index/vectorSearch/algorithms/hnsw/hnswParameters"
 _PARAMETERS = "indexer/parameters"
 _SELECTOR = "skillset/indexProjections/selectors/0"
 _ITEM = "/document/normalized_images/*"
+
+
+def _analyzer(name: str, **parts: object) -> dict[str, object]:
+    return {"@odata.type": "#Microsoft.Azure.Search.CustomAnalyzer", "name": name, "tokenizer": "letter", **parts}
 
 
 @pytest.mark.parametrize(
@@ -126,6 +132,7 @@ _ITEM = "/document/normalized_images/*"
             "is '#Soft'; it takes #Microsoft.Azure.Search.",
         ),
         ("indexer/schedule/startTime", "soon", "schedule.startTime is 'soon'; it takes a time such as"),
+        ("data_source/dataDeletionDetectionPolicy", _REMOVED, "documents of deleted blobs would stay in the index."),
         # names
         ("index/name", "Photos", "Index 'Photos' cannot be called so; it takes lower-case letters"),
         (
@@ -186,9 +193,28 @@ _ITEM = "/document/normalized_images/*"
         ("index/fields/path/name", "1path", "field '1path' cannot be called so; use a letter"),
         ("index/fields/url/name", "Path", "field 'path' is there twice; rename one."),
         ("index/fields/path/analyzer", "lucene", "field 'path': analyzer is 'lucene'; there is no such analyzer."),
-        ("index/fields/path/searchable", False, "field 'path': analyzer is 'simple'; it needs searchable true."),
+        ("index/analyzers", _REMOVED, "field 'path': analyzer is 'letters-and-digits'; there is no such analyzer."),
+        ("index/analyzers/0/name", "_x", "analyzers has '_x', which cannot be called so; it takes letters, digits"),
+        ("index/analyzers/0/name", "Simple", "analyzers has 'Simple', which cannot be called so;"),
+        ("index/analyzers/+", _analyzer("Letters-And-Digits"), "analyzers has 'letters-and-digits' twice; rename one."),
+        ("index/analyzers/+", _analyzer("x", tokenizer="y"), "analyzer 'x': 'y' is none of the tokenizers that there"),
+        ("index/analyzers/+", _analyzer("x", tokenFilters=["lower"]), "'lower' is none of the tokenFilters that there"),
+        ("index/analyzers/+", _analyzer("x", charFilters=["y"]), "'y' is none of the charFilters that there are."),
+        ("index/analyzers/0/patern", "x", "patern is no member of PatternAnalyzer; did you mean 'pattern'?"),
+        ("index/fields/path/searchable", False, "analyzer is 'letters-and-digits'; it needs searchable true."),
         ("index/fields/size/searchable", True, "field 'size': searchable is true; Edm.Int64 cannot be"),
         ("index/fields/tags/sortable", True, "field 'tags': sortable is true; Collection(Edm.String) cannot be"),
+        ("index/fields/matches/filterable", True, "field 'matches': filterable is True; a complex field has none"),
+        ("index/fields/matches/sortable", False, "field 'matches': sortable is False; a complex field has none"),
+        ("index/fields/imageFaces/facetable", True, "field 'imageFaces': facetable is True; a complex field has none"),
+        ("index/fields/matches/searchable", True, "field 'matches': searchable is True; a complex field has none"),
+        ("index/fields/vector/filterable", True, "field 'vector': filterable is true; a vector cannot be."),
+        ("index/fields/vector/facetable", True, "field 'vector': facetable is true; a vector cannot be."),
+        ("index/fields/vector/sortable", True, "field 'vector': sortable is true; Collection(Edm.Single) cannot be"),
+        (f"{_HNSW}/m", 3, "vector algorithm 'hnsw': m is 3; it is 4 to 10."),
+        (f"{_HNSW}/m", 11, "vector algorithm 'hnsw': m is 11; it is 4 to 10."),
+        (f"{_HNSW}/efConstruction", 99, "efConstruction is 99; it is 100 to 1000."),
+        (f"{_HNSW}/efSearch", 1001, "efSearch is 1001; it is 100 to 1000."),
         ("index/fields/matches/fields/score/sortable", True, "field 'matches': a field in it has sortable true;"),
         ("index/fields/matches/fields", [], "field 'matches': fields are those of a complex type;"),
         ("index/fields/matches/fields/url/name", "path", "field 'matches/path' is there twice; rename one."),
@@ -449,6 +475,33 @@ def test_a_value_that_only_parents_get_is_no_value_where_parents_are_skipped() -
     changed = _changed(_changed(_DOCUMENTS, f"{_SELECTOR}/mappings/page", _REMOVED), "indexer/fieldMappings", [mapping])
 
     assert any("field 'page' gets no value" in one for one in problems(changed))
+
+
+def test_an_analyzer_may_have_parts_of_the_index_and_of_the_service() -> None:
+    tokenizer = {"@odata.type": "#Microsoft.Azure.Search.PatternTokenizer", "name": "mine", "pattern": "/"}
+    analyzer = _analyzer("parts", tokenizer="mine", tokenFilters=["lowercase"], charFilters=["html_strip"])
+
+    changed = _changed(_changed(_IMAGES, "index/tokenizers", [tokenizer]), "index/analyzers/+", analyzer)
+
+    assert problems(_changed(changed, "index/fields/path/analyzer", "parts")) == []
+
+
+def test_there_may_be_another_vectorizer_but_not_instead_of_the_one_that_is_named() -> None:
+    other = {**_IMAGES.index["vectorSearch"]["vectorizers"][0], "name": "other"}
+
+    assert problems(_changed(_IMAGES, "index/vectorSearch/vectorizers/+", other)) == []
+    assert "vectorizer is 'app'; there is 'other'." in problems(_changed(_IMAGES, f"{_VECTORIZER}/name", "other"))[0]
+
+
+def test_the_words_of_a_path_are_its_letters_and_digits() -> None:
+    (analyzer,) = _IMAGES.index["analyzers"]
+
+    # What Java's classes of letters, marks and digits are to Python.
+    separators = analyzer["pattern"].replace(r"\p{L}\p{M}\p{N}", r"a-z0-9à-ÿ花")
+
+    assert re.split(separators, "dogs/img_0042-b (2).jpg") == ["dogs", "img", "0042", "b", "2", "jpg"]
+    assert re.split(separators, "déjà 花") == ["déjà", "花"]
+    assert analyzer["lowercase"] is True
 
 
 def test_http_is_for_the_local_indexer_and_this_machine() -> None:

@@ -4,21 +4,15 @@ It fills in members, writes durations its own way and keeps secrets to itself. S
 null connection strings, members of fields, `startTime` of a schedule, `PT3M50S` for `PT230S`.
 """
 
+import re
 from copy import deepcopy
 from typing import Any
 
-from infra.search.durations import seconds
-
 type Body = dict[str, Any]
 
-_FIELD: Body = {
-    "searchable": False,
-    "filterable": False,
-    "retrievable": True,
-    "stored": True,
-    "sortable": False,
-    "facetable": False,
-    "key": False,
+_TEXTS = ("Edm.String", "Collection(Edm.String)")
+_ATTRIBUTES = ("searchable", "filterable", "retrievable", "stored", "sortable", "facetable", "key")
+_UNSET: Body = {
     "analyzer": None,
     "searchAnalyzer": None,
     "indexAnalyzer": None,
@@ -28,15 +22,23 @@ _FIELD: Body = {
     "vectorEncoding": None,
     "synonymMaps": [],
 }
+_DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
 
 
-def answered(kind: str, body: Body, etag: str, *, shows_headers: bool) -> Body:
-    """An object as the service answers it."""
+def answered(kind: str, body: Body, etag: str, *, headers: str) -> Body:
+    """An object as the service answers it.
+
+    Args:
+        kind: As in paths.
+        body: As it was written.
+        etag: Of this version.
+        headers: Of calls: `shown`, `redacted` or `null`. What the service really does is not known.
+    """
     answer = deepcopy(body) | {"@odata.context": "https://stand-in/$metadata#x/$entity", "@odata.etag": etag}
     {"datasources": _data_source, "indexes": _index, "skillsets": _skillset, "indexers": _indexer}[kind](answer)
     _durations(answer)
-    if not shows_headers:
-        _hide_headers(answer)
+    if headers != "shown":
+        _hide_headers(answer, redacted=headers == "redacted")
     return answer
 
 
@@ -47,7 +49,7 @@ def _data_source(answer: Body) -> None:
 
 
 def _index(answer: Body) -> None:
-    answer["fields"] = [_field(field) for field in answer["fields"]]
+    answer["fields"] = [completed(field) for field in answer["fields"]]
     answer.setdefault("similarity", {"@odata.type": "#Microsoft.Azure.Search.BM25Similarity", "k1": None, "b": None})
     for empty in ("scoringProfiles", "suggesters", "analyzers", "tokenizers", "tokenFilters", "charFilters"):
         answer.setdefault(empty, [])
@@ -56,10 +58,29 @@ def _index(answer: Body) -> None:
     answer["vectorSearch"].setdefault("compressions", [])
 
 
-def _field(field: Body) -> Body:
+def completed(field: Body, *, many: bool = False) -> Body:
+    """A field with the defaults of what it does not say, as the SDK documents them for `SearchField`.
+
+    Args:
+        field: As it was written.
+        many: Whether it is in a list of complex values.
+    """
+    kind = field["type"]
+    many = many or kind.startswith("Collection(")
     if "fields" in field:
-        return field | {"fields": [_field(inner) for inner in field["fields"]]}
-    return _FIELD | field
+        inside = [completed(inner, many=many) for inner in field["fields"]]
+        return dict.fromkeys(_ATTRIBUTES) | _UNSET | field | {"fields": inside}
+    if field.get("dimensions"):  # of vectors it documents `retrievable` alone; the others cannot be
+        simple = {"searchable": True, "filterable": False, "retrievable": False, "sortable": False, "facetable": False}
+    else:
+        simple = {
+            "searchable": kind in _TEXTS,
+            "filterable": True,
+            "retrievable": True,
+            "sortable": not many,
+            "facetable": "GeographyPoint" not in kind,
+        }
+    return {"key": False, "stored": True} | simple | _UNSET | field
 
 
 def _skillset(answer: Body) -> None:
@@ -67,6 +88,8 @@ def _skillset(answer: Body) -> None:
         if skill["@odata.type"] == "#Microsoft.Skills.Custom.WebApiSkill":
             skill.setdefault("authIdentity", None)
             skill.setdefault("httpHeaders", {})
+        if skill["@odata.type"] == "#Microsoft.Skills.Vision.OcrSkill":
+            skill["lineEnding"] = skill.get("lineEnding", "space").capitalize()
     store = answer.setdefault("knowledgeStore", None)
     if store:
         store["storageConnectionString"] = None
@@ -96,18 +119,21 @@ def _durations(answer: Any) -> None:
 
 
 def _duration(text: str) -> str:
-    minutes, rest = divmod(int(seconds(text)), 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
+    found = _DURATION.fullmatch(text)
+    assert found, f"{text} is no duration."
+    days, hours, minutes, rest = (int(count or 0) for count in found.groups())
+    minutes, rest = minutes + rest // 60, rest % 60
+    hours, minutes = hours + minutes // 60, minutes % 60
+    days, hours = days + hours // 24, hours % 24
     time = "".join(f"{count}{unit}" for count, unit in ((hours, "H"), (minutes, "M"), (rest, "S")) if count)
     return f"P{f'{days}D' if days else ''}{f'T{time}' if time else ''}"
 
 
-def _hide_headers(answer: Any) -> None:
+def _hide_headers(answer: Any, *, redacted: bool) -> None:
     for name, member in _items(answer):
         if name == "httpHeaders" and member:
-            answer[name] = dict.fromkeys(member, "<redacted>")
-        _hide_headers(member)
+            answer[name] = dict.fromkeys(member, "<redacted>") if redacted else None
+        _hide_headers(member, redacted=redacted)
 
 
 def _items(answer: Any) -> list[tuple[Any, Any]]:

@@ -1,10 +1,11 @@
-"""What the service refuses to keep: unknown members, what refers to nothing, and changed fields of an index."""
+"""What the service refuses to keep: unknown members, what refers to nothing, and changes of an index that is there."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from azure.search.documents.indexes import models
 
+from tests.servers.search.answers import completed
 from tests.servers.search.refusal import Refusal
 
 type Body = dict[str, Any]
@@ -17,7 +18,14 @@ KINDS: dict[str, type] = {
 }
 """The models by what paths call them."""
 
-_CHANGEABLE = frozenset({"retrievable", "searchAnalyzer", "synonymMaps", "fields"})
+_MAY_CHANGE = ("retrievable", "searchAnalyzer", "synonymMaps")
+"""Of a field that is there. Source: the reference of Update Index."""
+_ANALYSIS = ("analyzers", "tokenizers", "tokenFilters", "charFilters")
+_DOWNTIME = (
+    "Index update not allowed because it would cause downtime. In order to add new analyzers, tokenizers, token "
+    "filters, or character filters to an existing index, or modify its similarity settings, set the "
+    "'allowIndexDowntime' query parameter to 'true' in the index update request."
+)
 _OPEN = (models.IndexingParametersConfiguration, models.WebApiHttpHeaders)
 """Models that take any member: indexers' settings that the SDK does not know, and headers."""
 
@@ -45,7 +53,29 @@ def check_references(kind: str, body: Body, objects: Mapping[str, Mapping[str, B
             raise Refusal(400, f"This {kind[:-1]} refers to {called} '{name}' that doesn't exist")
 
 
-def check_fields(old: Body, new: Body) -> None:
+def check_index(old: Body, new: Body) -> None:
+    """Fields may come, but neither change nor go; nor may what they are made by.
+
+    Sources: the reference of Update Index for analyzers, the texts of issues for fields and the names of algorithms.
+    That other members of an algorithm cannot change is inferred from it.
+    """
+    check_fields(old, new)
+    if any((old.get(kind) or []) != (new.get(kind) or []) for kind in _ANALYSIS):
+        raise Refusal(400, _DOWNTIME, "OperationNotAllowed")
+    used = {field.get("vectorSearchProfile") for field in old["fields"]}
+    before, after = (_algorithms(index) for index in (old, new))
+    if any(before[profile] != after.get(profile) for profile in used & before.keys()):
+        raise Refusal(400, "Algorithm name cannot be updated. Parameters: definition")
+
+
+def _algorithms(index: Body) -> dict[str, Body]:
+    """The algorithm of each profile."""
+    search = index.get("vectorSearch") or {}
+    algorithms = {one["name"]: one for one in search.get("algorithms", [])}
+    return {one["name"]: algorithms[one["algorithm"]] for one in search.get("profiles", [])}
+
+
+def check_fields(old: Body, new: Body, *, many: bool = False) -> None:
     """Fields of an index may come, but neither change nor go."""
     fields = {field["name"]: field for field in new["fields"]}
     for field in old["fields"]:
@@ -54,14 +84,16 @@ def check_fields(old: Body, new: Body) -> None:
             text = f"Existing field(s) '{name}' cannot be deleted."
             raise Refusal(400, text, "OperationNotAllowed", "CannotDeleteExistingField")
         if "fields" in field and "fields" in fields[name]:
-            check_fields(field, fields[name])  # a complex field may get new ones inside
-        if _fixed(field) != _fixed(fields[name]):
+            inside_list = many or field["type"].startswith("Collection(")
+            check_fields(field, fields[name], many=inside_list)  # a complex field may get new ones inside
+        if _fixed(field, many=many) != _fixed(fields[name], many=many):
             text = f"Existing field '{name}' cannot be changed."
             raise Refusal(400, text, "OperationNotAllowed", "CannotChangeExistingField")
 
 
-def _fixed(field: Body) -> Body:
-    return {name: value for name, value in field.items() if name not in _CHANGEABLE}
+def _fixed(field: Body, *, many: bool) -> Body:
+    whole = completed(field, many=many)
+    return {name: value for name, value in whole.items() if name not in (*_MAY_CHANGE, "fields")}
 
 
 def _check(model: Any, where: str) -> None:

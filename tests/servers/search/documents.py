@@ -8,6 +8,8 @@ from typing import Any
 import httpx
 import numpy as np
 
+from tests.servers.search.answers import completed
+
 type Body = dict[str, Any]
 
 KNOWN = {"search", "count", "facets", "filter", "searchFields", "select", "top", "skip", "vectorQueries"}
@@ -28,7 +30,7 @@ def search_documents(index: Body, documents: Sequence[Body], body: Body) -> Body
         Refused: It would answer 400.
     """
     assert not set(body) - KNOWN, f"The stand-in knows no {set(body) - KNOWN} of a query."
-    fields = {field["name"]: field for field in index["fields"]}
+    fields = {field["name"]: completed(field) for field in index["fields"]}
     kept = [document for document in documents if _filter(body.get("filter"), fields)(document)]
     lists = []
     if body.get("search") or not body.get("vectorQueries"):

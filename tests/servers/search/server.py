@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 import trustme
 
 from tests.servers.search.answers import answered
-from tests.servers.search.checks import KINDS, check_fields, check_members, check_references
+from tests.servers.search.checks import KINDS, check_index, check_members, check_references
 from tests.servers.search.documents import Refused, search_documents
 from tests.servers.search.refusal import Refusal, unknown
 from tests.servers.search.runs import Runs
@@ -69,8 +69,8 @@ class SearchServer:
         """What was written, by kind (as in paths) and name."""
         self.documents: dict[str, list[Body]] = {}
         """By index."""
-        self.shows_headers = True
-        """Whether answers have the values of skills' headers."""
+        self.headers = "shown"
+        """What answers have of the headers of calls: they are `shown`, `redacted` or `null`."""
         self._etags: dict[tuple[str, str], int] = {}
         self._versions = 0
         self._runs: dict[str, Runs] = {}
@@ -145,7 +145,7 @@ class SearchServer:
         check_members(kind, body)
         check_references(kind, body, self.objects)
         if kind == "indexes" and old:
-            check_fields(old, body)
+            check_index(old, body)
         self._keep(kind, name, body)
         if kind == "indexers" and not old and not body.get("disabled"):
             self.runs(name).start()
@@ -168,7 +168,7 @@ class SearchServer:
 
     def _shown(self, kind: str, name: str) -> Body:
         body, etag = self.objects[kind][name], self._etag(kind, name)
-        return answered(kind, body, etag, shows_headers=self.shows_headers)
+        return answered(kind, body, etag, headers=self.headers)
 
 
 class _Server(ThreadingHTTPServer):

@@ -11,6 +11,7 @@ from azure.core.exceptions import HttpResponseError, ResourceExistsError, Resour
 from azure.search.documents.indexes import SearchIndexClient, SearchIndexerClient
 
 from tests.servers.search import SearchServer, search_service
+from tests.servers.search.answers import completed
 
 SOURCE = {
     "name": "d",
@@ -35,6 +36,7 @@ SKILL = {
     "outputs": [],
 }
 SKILLSET: dict[str, Any] = {"name": "s", "skills": [SKILL]}
+ANALYZER = {"@odata.type": "#Microsoft.Azure.Search.PatternAnalyzer", "name": "a", "pattern": "-"}
 INDEXER = {"name": "x", "dataSourceName": "d", "targetIndexName": "i", "skillsetName": "s"}
 
 
@@ -71,7 +73,10 @@ def test_what_is_written_is_answered_as_the_service_would(
 ) -> None:
     source = indexers.create_or_update_data_source_connection(SOURCE)
     assert source["credentials"] == {"connectionString": None}
-    assert indexes.create_or_update_index(INDEX).fields[0]["retrievable"] is True
+    key, inside = indexes.create_or_update_index(INDEX).fields
+    assert [key[name] for name in ("searchable", "filterable", "sortable", "facetable", "retrievable")] == [True] * 5
+    assert inside["filterable"] is None
+    assert inside["fields"][0]["searchable"] is False
     skillset = indexers.create_or_update_skillset(SKILLSET)
     assert skillset["skills"][0]["timeout"] == "PT3M50S"
     indexer = indexers.create_or_update_indexer(INDEXER | {"schedule": {"interval": "PT120M"}})
@@ -119,7 +124,7 @@ def test_a_member_that_the_api_has_not_is_refused(indexers: SearchIndexerClient,
     ("fields", "told"),
     [
         (INDEX["fields"][:1], "Existing field(s) 'inside' cannot be deleted."),
-        ([INDEX["fields"][0] | {"filterable": True}, INDEX["fields"][1]], "Existing field 'id' cannot be changed."),
+        ([INDEX["fields"][0] | {"filterable": False}, INDEX["fields"][1]], "Existing field 'id' cannot be changed."),
         ([INDEX["fields"][0], INDEX["fields"][1] | {"fields": []}], "Existing field(s) 'size' cannot be deleted."),
     ],
 )
@@ -135,6 +140,43 @@ def test_fields_may_come(indexes: SearchIndexClient) -> None:
     inside = INDEX["fields"][1]
     more = [INDEX["fields"][0], inside | {"fields": [*inside["fields"], {"name": "a", "type": "Edm.String"}]}]
     assert indexes.create_or_update_index(INDEX | {"fields": more})
+
+
+def test_a_single_value_in_a_list_cannot_be_sorted_by() -> None:
+    listed = {"name": "l", "type": "Collection(Edm.ComplexType)", "fields": [{"name": "size", "type": "Edm.Int32"}]}
+    assert completed(listed)["fields"][0]["sortable"] is False
+    assert completed({"name": "one", "type": "Edm.Int32"})["sortable"] is True
+    assert completed({"name": "many", "type": "Collection(Edm.Int32)"})["sortable"] is False
+
+
+def test_a_default_that_is_written_out_is_no_change(indexes: SearchIndexClient) -> None:
+    indexes.create_or_update_index(INDEX)
+    key = INDEX["fields"][0] | {"filterable": True, "sortable": True, "retrievable": False}
+    assert indexes.create_or_update_index(INDEX | {"fields": [key, INDEX["fields"][1]]})
+
+
+@pytest.mark.parametrize("analyzers", [[], [ANALYZER | {"pattern": "x"}], [ANALYZER, ANALYZER | {"name": "b"}]])
+def test_analyzers_neither_come_nor_change_nor_go(indexes: SearchIndexClient, analyzers: list[Any]) -> None:
+    indexes.create_or_update_index(INDEX | {"analyzers": [ANALYZER]})
+    assert indexes.create_or_update_index(INDEX | {"analyzers": [ANALYZER], "description": "new"})
+    with pytest.raises(HttpResponseError) as error:
+        indexes.create_or_update_index(INDEX | {"analyzers": analyzers})
+    assert "would cause downtime" in refusal(error)
+
+
+def test_an_algorithm_that_is_in_use_cannot_change(indexes: SearchIndexClient) -> None:
+    vector = {"name": "v", "type": "Collection(Edm.Single)", "dimensions": 2, "vectorSearchProfile": "p"}
+
+    def index(m: int, unused: int) -> dict[str, Any]:
+        algorithms = [{"name": n, "kind": "hnsw", "hnswParameters": {"m": k}} for n, k in (("a", m), ("b", unused))]
+        search = {"algorithms": algorithms, "profiles": [{"name": "p", "algorithm": "a"}]}
+        return INDEX | {"fields": [*INDEX["fields"], vector], "vectorSearch": search}
+
+    indexes.create_or_update_index(index(4, 4))
+    assert indexes.create_or_update_index(index(4, 8))
+    with pytest.raises(HttpResponseError) as error:
+        indexes.create_or_update_index(index(8, 8))
+    assert refusal(error) == "Algorithm name cannot be updated. Parameters: definition"
 
 
 def test_an_etag_is_for_one_version(indexers: SearchIndexerClient) -> None:

@@ -31,7 +31,9 @@ def test_data_is_given_to_its_record_in_any_order() -> None:
 
 @pytest.mark.parametrize("content_type", ["application/json; charset=utf-8", "Application/JSON", JSON])
 def test_json_may_name_its_charset(content_type: str) -> None:
-    assert check(content_type, b'{"values": [{"recordId": "0"}]}', ["0"]) == [Verdict({})]
+    assert check(content_type, b'{"values": [{"recordId": "0", "errors": null, "warnings": null}]}', ["0"]) == [
+        Verdict({})
+    ]
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "", "text/json", "application/jsonx"])
@@ -40,8 +42,13 @@ def test_another_content_type_fails_every_record(content_type: str) -> None:
     assert check(content_type, b'{"values": []}', SENT) == [Verdict({}, INVALID, details)] * 2
 
 
+TOO_LARGE = [b'{"values": [{"recordId": "0", "data": {"x": %b}}]}' % digits for digits in (b"-1e400", b"9" * 400)]
+"""Numbers that a double does not hold, which Python reads without a word."""
+
+
 @pytest.mark.parametrize(
-    "body", [b"", b"<html>", b'{"values": [', b"\xff\xfe\xff", b"[" * 200_000, b'{"values": [NaN]}', b"9" * 5000]
+    "body",
+    [b"", b"<html>", b'{"values": [', b"\xff\xfe\xff", b"[" * 200_000, b'{"values": [NaN]}', b"9" * 5000, *TOO_LARGE],
 )
 def test_what_is_not_json_fails_every_record(body: bytes) -> None:
     verdicts = check(JSON, body, SENT)
@@ -106,13 +113,34 @@ def test_warnings_leave_the_data() -> None:
     assert _one(data={}, errors=[{"message": "e"}], warnings=[{"message": "w"}]).warnings == ("w",)
 
 
-@pytest.mark.parametrize("nothing", [{"errors": "", "warnings": ""}, {"errors": [], "warnings": []}])
-def test_older_skills_say_nothing_in_other_ways(nothing: Json) -> None:
-    assert _one(**nothing) == Verdict({"x": "0"})
+def test_the_largest_numbers_of_a_double_are_taken() -> None:
+    body = b'{"values": [{"recordId": "0", "data": {"x": [1.7e308, %b]}, "errors": null, "warnings": null}]}'
+    assert check(JSON, body % (b"1" + b"0" * 308), ["0"]) == [Verdict({"x": [1.7e308, 10**308]})]
 
 
-def test_errors_and_warnings_may_be_left_out() -> None:
-    assert _check([{"recordId": "0", "data": {"x": 1}}], ["0"]) == [Verdict({"x": 1})]
+def test_empty_lists_say_nothing() -> None:
+    assert _one(errors=[], warnings=[]) == Verdict({"x": "0"})
+
+
+@pytest.mark.parametrize(
+    ("members", "told"),
+    [
+        (
+            {"errors": "", "warnings": ""},
+            '"errors" is "" and "warnings" is "": the contract asks for null or a list of ',
+        ),
+        ({"errors": None, "warnings": ""}, '"warnings" is "": the contract'),
+        ({"warnings": []}, '"errors" is left out: the contract'),
+        ({}, '"errors" is left out and "warnings" is left out: the contract'),
+    ],
+)
+def test_what_older_skills_leave_out_or_say_otherwise_is_taken_and_told(members: Json, told: str) -> None:
+    (verdict,) = _check([{"recordId": "0", "data": {"x": 1}, **members}], ["0"])
+    assert verdict == Verdict({"x": 1}, slack=verdict.slack)
+    assert verdict.slack.startswith(told)
+    (failed,) = _check([{"recordId": "0", "data": {}, "warnings": "", "errors": [{"message": "e"}]}], ["0"])
+    assert failed.details.endswith("'e'")
+    assert failed.slack.startswith('"warnings" is ""')
 
 
 @pytest.mark.parametrize("member", ["errors", "warnings"])

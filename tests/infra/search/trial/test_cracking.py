@@ -4,6 +4,7 @@ import base64
 import hashlib
 import io
 import os
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -11,9 +12,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from infra.search.trial import office as office_files
 from infra.search.trial.cracking import MOST_BYTES, MOST_IMAGES, NOT_EXTRACTED, UNPROCESSABLE, crack
 from infra.search.trial.documents import Document, Issue
 from infra.search.trial.folder import Blob
+from infra.search.trial.office import OfficeError
 from shared.contract import Json
 from tests.infra.search.trial.pdfs import office, pdf, picture, stream
 from tests.pictures import encoded, scene
@@ -235,6 +238,19 @@ def test_a_zip_archive_that_is_no_office_file_and_a_bomb_are_refused(cracked: Cr
     assert len(bomb) < 100_000
     (issue,) = cracked("b.docx", bomb).issues
     assert "larger than 64 MB" in issue.details
+
+
+def test_no_more_of_a_bomb_is_unpacked_than_is_needed_to_know_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(office_files, "MOST_BYTES", 1_000_000)
+    bomb = office({"word/media/a.png": bytes(50_000_000)})
+    tracemalloc.start()
+    try:
+        with pytest.raises(OfficeError, match="larger than 1 MB"):
+            list(office_files.media(bomb))
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 5_000_000
 
 
 def test_a_document_has_a_thousand_images_at_most(cracked: Cracked) -> None:

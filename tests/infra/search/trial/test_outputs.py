@@ -11,6 +11,7 @@ from infra.search.trial.documents import Document, Issue
 from infra.search.trial.fields import NOT_PARSED, NOT_VALID, check
 from infra.search.trial.functions import url_token
 from infra.search.trial.outputs import index_documents
+from infra.search.trial.planning import left_out
 from infra.search.trial.tree import Tree, Where, contexts, put
 from shared.contract import Json
 
@@ -59,8 +60,12 @@ def _mapping(source: str, target: str = "", function: str = "", **parameters: Js
     return mapping
 
 
+def _indexed(document: Document, definitions: Definitions) -> list[dict[str, Json]]:
+    return index_documents(document, definitions, left_out(definitions.skillset))
+
+
 def _one(document: Document, definitions: Definitions) -> dict[str, Json]:
-    (indexed,) = index_documents(document, definitions)
+    (indexed,) = _indexed(document, definitions)
     return indexed
 
 
@@ -111,7 +116,7 @@ def test_one_source_may_go_to_many_fields_and_a_blob_without_it_leaves_them_empt
 )
 def test_a_function_that_cannot_be_applied_fails_the_document(mapping: dict[str, Json], details: str) -> None:
     document = _document()
-    assert index_documents(document, _definitions(field_mappings=[mapping])) == []
+    assert _indexed(document, _definitions(field_mappings=[mapping])) == []
     first = document.issues[0]
     assert (first.name, first.message) == ("DocumentExtraction.azureblob.images", NOT_PARSED)
     function = mapping["mappingFunction"]["name"]
@@ -120,7 +125,7 @@ def test_a_function_that_cannot_be_applied_fails_the_document(mapping: dict[str,
 
 def test_a_key_must_be_one() -> None:
     document = _document()
-    assert index_documents(document, _definitions(field_mappings=[_mapping("metadata_storage_name", "id")])) == []
+    assert _indexed(document, _definitions(field_mappings=[_mapping("metadata_storage_name", "id")])) == []
     (issue,) = document.issues
     assert (issue.name, issue.message) == ("DocumentExtraction.azureblob.images", NOT_PARSED)
     assert issue.details.startswith("Invalid document key.")
@@ -202,7 +207,7 @@ def test_a_mapping_function_may_fail_on_an_output() -> None:
     document = _document()
     mapping = _mapping("/document/content", "words", "jsonArrayToStringCollection")
     definitions = _definitions(_field("words", "Collection(Edm.String)"), output_mappings=[mapping])
-    assert index_documents(document, definitions) == []
+    assert _indexed(document, definitions) == []
     (issue,) = document.issues
     assert issue.message == (
         "Could not map output field 'words' to search index due to deserialization problem while applying mapping "
@@ -218,7 +223,7 @@ def test_a_document_that_does_not_fit_the_index_gives_nothing() -> None:
     definitions = _definitions(
         _field("label", "Collection(Edm.String)"), output_mappings=[_mapping("/document/label", "label")]
     )
-    assert index_documents(document, definitions) == []
+    assert _indexed(document, definitions) == []
     (issue,) = document.issues
     assert (issue.name, issue.message) == ("Projection.SearchIndex.MergeOrUpload.photos", NOT_VALID)
     assert "invalid value 'of type 'Edm.String''. The expected type was 'Collection(Edm.String)'." in issue.details
@@ -227,7 +232,7 @@ def test_a_document_that_does_not_fit_the_index_gives_nothing() -> None:
 def test_a_document_that_failed_before_gives_nothing_and_is_not_looked_at() -> None:
     document = _document()
     document.error("Enrichment.WebApiSkill.x", "broken")
-    assert index_documents(document, _definitions(output_mappings=[_mapping("/document/a", "a")])) == []
+    assert _indexed(document, _definitions(output_mappings=[_mapping("/document/a", "a")])) == []
     assert len(document.issues) == 1
 
 
@@ -249,7 +254,7 @@ def test_nobody_is_warned_of_what_only_a_skill_that_was_left_out_would_give() ->
         skills=[OCR],
         projections=_projections({"name": "words", "source": "/document/words"}),
     )
-    assert index_documents(document, definitions) == [{"id": KEY}, {"id": _child_key(0), "parent": KEY}]
+    assert _indexed(document, definitions) == [{"id": KEY}, {"id": _child_key(0), "parent": KEY}]
     assert document.issues == []
 
 
@@ -309,7 +314,7 @@ def test_each_node_of_the_context_is_a_document_with_the_values_of_its_own() -> 
         projectionMode="skipIndexingParentDocuments",
     )  # fmt: skip
     document = _with_pages()
-    indexed = index_documents(document, _definitions(*CHILD_FIELDS, projections=projections))
+    indexed = _indexed(document, _definitions(*CHILD_FIELDS, projections=projections))
     assert document.issues == []
     assert indexed == [
         {
@@ -328,7 +333,7 @@ def test_each_node_of_the_context_is_a_document_with_the_values_of_its_own() -> 
 @pytest.mark.parametrize("mode", [{}, {"projectionMode": "includeIndexingParentDocuments"}])
 def test_parents_are_indexed_as_well_unless_they_are_to_be_skipped(mode: dict[str, Json]) -> None:
     definitions = _definitions(*CHILD_FIELDS, projections=_projections(PAGE, **mode))
-    parent, *children = index_documents(_with_pages(), definitions)
+    parent, *children = _indexed(_with_pages(), definitions)
     assert parent == {"id": KEY, "content": "text"}
     assert [child["page"] for child in children] == [1, 2]
 
@@ -336,7 +341,7 @@ def test_parents_are_indexed_as_well_unless_they_are_to_be_skipped(mode: dict[st
 def test_what_a_projection_misses_is_a_warning_and_what_does_not_fit_an_error() -> None:
     missing = {"name": "url", "source": "/document/normalized_images/*/nowhere"}
     document = _with_pages()
-    indexed = index_documents(document, _definitions(*CHILD_FIELDS, projections=_projections(PAGE, missing)))
+    indexed = _indexed(document, _definitions(*CHILD_FIELDS, projections=_projections(PAGE, missing)))
     assert len(indexed) == 3
     assert [(issue.warning, issue.details) for issue in document.issues] == [
         (True, f"Missing value '/document/normalized_images/{at}/nowhere'.") for at in range(2)
@@ -344,7 +349,7 @@ def test_what_a_projection_misses_is_a_warning_and_what_does_not_fit_an_error() 
     assert "'indexProjections' property of your skillset" in document.issues[0].message
     document = _with_pages()
     wrong = {"name": "page", "source": "/document/normalized_images/*/label"}
-    assert index_documents(document, _definitions(*CHILD_FIELDS, projections=_projections(wrong))) == []
+    assert _indexed(document, _definitions(*CHILD_FIELDS, projections=_projections(wrong))) == []
     assert [issue.warning for issue in document.issues] == [False, False]
     assert _child_key(1) in document.issues[1].details
 
@@ -352,7 +357,7 @@ def test_what_a_projection_misses_is_a_warning_and_what_does_not_fit_an_error() 
 def test_a_blob_without_pictures_has_no_children() -> None:
     projections = _projections(PAGE, projectionMode="skipIndexingParentDocuments")
     document = _document()
-    assert index_documents(document, _definitions(*CHILD_FIELDS, projections=projections)) == []
+    assert _indexed(document, _definitions(*CHILD_FIELDS, projections=projections)) == []
     assert document.issues == []
 
 
@@ -388,7 +393,7 @@ def test_the_shipped_definitions_fill_every_field_that_our_skills_can_fill(
         given["aiServicesUrl"] = "https://ai.cognitiveservices.azure.com"
     definitions = define(read_parameters(given, None, {}, local=True))
     document = _enriched(pages)
-    indexed = index_documents(document, definitions)
+    indexed = _indexed(document, definitions)
     assert document.issues == []
     assert len(indexed) == count
     built_in = {"imageTags", "imageCategories", "imageCaptions", "imageBrands", "imageFaces", "imageText"}
@@ -405,7 +410,7 @@ def test_the_shipped_definitions_fill_every_field_that_our_skills_can_fill(
 def test_a_file_without_pictures_warns_once_a_field_and_is_indexed_with_its_metadata() -> None:
     definitions = define(read_parameters({}, None, {}, local=True))
     document = _document()
-    (indexed,) = index_documents(document, definitions)
+    (indexed,) = _indexed(document, definitions)
     assert set(indexed) == {"id", "url", "size", "time"}
     assert len(document.issues) == len(definitions.indexer["outputFieldMappings"])
     assert all(issue.warning for issue in document.issues)

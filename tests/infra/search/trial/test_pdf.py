@@ -2,6 +2,7 @@
 
 import io
 import json
+from contextlib import suppress
 
 import pypdf
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from infra.search.trial.pdf import PdfError, drawn
+from infra.search.trial.pdf import Drawn, PdfError, drawn
 from tests.infra.search.trial.pdfs import form, pdf, picture, stream
 from tests.pictures import scene
 
@@ -17,11 +18,11 @@ SMALL, WIDE = picture(scene(size=(40, 30))), picture(scene(size=(60, 20)))
 
 
 def _sizes(file: bytes) -> list[tuple[int, tuple[int, int]]]:
-    return [(one.page, one.image.size) for one in drawn(file)]
+    return [(one.page, one.read()[0].size) for one in drawn(file)]
 
 
-def _corners(polygon: str) -> list[tuple[float, float]]:
-    (points,) = json.loads(polygon)
+def _corners(one: Drawn) -> list[tuple[float, float]]:
+    (points,) = json.loads(one.read()[1])
     return [(point["x"], point["y"]) for point in points]
 
 
@@ -33,28 +34,28 @@ def test_pictures_come_as_the_pages_draw_them_and_pages_count_from_1() -> None:
 def test_what_is_drawn_nowhere_is_left_out_and_what_is_drawn_twice_is_one() -> None:
     twice = b"q 200 0 0 100 0 0 cm /A Do Q q 9 0 0 9 0 0 cm /A Do Q /Unknown Do"
     (one,) = drawn(pdf([twice], [SMALL, WIDE], {"A": 1, "B": 2}))
-    assert (one.page, one.image.size) == (1, (40, 30))
-    assert _corners(one.polygon) == [(0, 0), (1, 0), (1, 1), (0, 1)]  # where it is drawn first
+    assert (one.page, one.read()[0].size) == (1, (40, 30))
+    assert _corners(one) == [(0, 0), (1, 0), (1, 1), (0, 1)]  # where it is drawn first
 
 
 def test_the_polygon_is_where_the_page_shows_the_picture_from_its_top_left() -> None:
     # 100 × 50 points, its lower left corner at (20, 10), on a page of 200 × 100: from 0.1 to 0.6, and 0.4 to 0.9 down.
     (one,) = drawn(pdf([b"q 2 0 0 2 20 10 cm q 50 0 0 25 0 0 cm /A Do Q Q"], [SMALL], {"A": 1}))
-    assert _corners(one.polygon) == [(0.1, 0.4), (0.6, 0.4), (0.6, 0.9), (0.1, 0.9)]
+    assert _corners(one) == [(0.1, 0.4), (0.6, 0.4), (0.6, 0.9), (0.1, 0.9)]
 
 
 def test_a_place_that_was_set_aside_is_taken_up_again() -> None:
     file = pdf([b"q 50 0 0 50 150 50 cm Q 200 0 0 100 0 0 cm /A Do"], [SMALL], {"A": 1})
     (one,) = drawn(file)
-    assert _corners(one.polygon) == [(0, 0), (1, 0), (1, 1), (0, 1)]
+    assert _corners(one) == [(0, 0), (1, 0), (1, 1), (0, 1)]
 
 
 def test_pictures_in_drawings_are_found_where_those_are() -> None:
     inner = form(b"50 0 0 50 0 0 cm /A Do", {"A": 1}, matrix="1 0 0 1 100 0")
     outer = form(b"/Inner Do", {"Inner": 2})
     (one,) = drawn(pdf([b"1 0 0 1 0 50 cm /Outer Do"], [SMALL, inner, outer], {"Outer": 3}))
-    assert one.image.size == (40, 30)
-    assert _corners(one.polygon) == [(0.5, 0), (0.75, 0), (0.75, 0.5), (0.5, 0.5)]
+    assert one.read()[0].size == (40, 30)
+    assert _corners(one) == [(0.5, 0), (0.75, 0), (0.75, 0.5), (0.5, 0.5)]
 
 
 def test_drawings_that_draw_each_other_come_to_an_end() -> None:
@@ -77,9 +78,11 @@ def test_a_picture_that_cannot_be_decoded_is_named_and_the_others_are_kept() -> 
             )
         )
     )
-    assert [bool(one.problem) for one in found] == [True, True, True, False]
-    assert [one.image is None for one in found] == [True, True, True, False]
-    assert "exceeds limit" in found[1].problem
+    assert len(found) == 4
+    for one, problem in zip(found, (".", "exceeds limit", "."), strict=False):
+        with pytest.raises(PdfError, match=problem):
+            one.read()
+    assert found[3].read()[0].size == (40, 30)
 
 
 def test_pdfs_of_other_programs_are_read() -> None:
@@ -123,6 +126,7 @@ def test_broken_files_raise_nothing_else(changes: list[tuple[int, int]]) -> None
         file[at] = value
     try:
         for one in drawn(bytes(file)):
-            assert (one.image is None) == bool(one.problem)
+            with suppress(PdfError):
+                one.read()
     except PdfError:
         pass

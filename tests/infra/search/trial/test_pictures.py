@@ -3,6 +3,8 @@
 import base64
 import io
 import struct
+import subprocess
+import sys
 import zlib
 from collections.abc import Mapping
 from typing import Any
@@ -13,9 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from infra.search.trial.pictures import MAX_PIXELS, Bounds, normalized, normalized_file
+from infra.search.trial.pictures import Bounds, normalized, normalized_file
 from shared.images import ImageError
 from tests.pictures import encoded, scene
+from tests.servers.devhost import ROOT
 
 BOUNDS = Bounds(512, 512)
 
@@ -130,6 +133,19 @@ def test_transparency_is_white_and_16_bits_are_not_clipped() -> None:
     assert abs(np.asarray(_decoded(item)).mean() - 0x80) < 2
 
 
+def test_large_pictures_with_a_palette_or_of_32_bits_keep_their_colours_and_their_transparency() -> None:
+    red = Image.new("P", (300, 300), 1)
+    red.putpalette([0, 0, 0, 255, 0, 0])
+    red.paste(0, (0, 0, 150, 300))
+    (item,) = normalized_file(encoded(red, transparency=0), Bounds(50, 50))
+    pixels = np.asarray(_decoded(item))
+    assert (pixels[:, 5].min(), pixels[:, 45].mean(axis=0).round(-1).tolist()) == (255, [250, 0, 0])
+    ramp = Image.fromarray(np.tile(np.arange(300, dtype=np.int32) * 1000, (300, 1)))
+    (item,) = normalized_file(encoded(ramp, "TIFF"), Bounds(50, 50))
+    middle = np.asarray(_decoded(item).convert("L"))[25].astype(int)
+    assert abs(middle - np.linspace(0, 255, 50)).max() < 6
+
+
 def test_a_tiff_gives_an_image_a_page_and_an_animation_its_first_frame() -> None:
     pages = [Image.new("RGB", (60, 40 + at), (at * 100, 0, 0)) for at in range(3)]
     items = list(normalized_file(encoded(pages[0], "TIFF", save_all=True, append_images=pages[1:]), BOUNDS))
@@ -149,14 +165,26 @@ def test_notes_and_orientation_do_not_go_on_into_the_jpeg() -> None:
     assert "comment" not in image.info
 
 
-def _png_of(width: int, height: int) -> bytes:
-    """A file that says that it is so large, and holds a few bytes."""
+def png(width: int, height: int, colours: int, rows: bytes) -> bytes:
+    """A PNG of 8 bits.
+
+    Args:
+        width: What it says of itself.
+        height: That too.
+        colours: 0 for grey, 4 for grey with transparency.
+        rows: Its rows, packed.
+    """
 
     def chunk(name: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
-    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+    header = struct.pack(">IIBBBBB", width, height, 8, colours, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+def _png_of(width: int, height: int) -> bytes:
+    """A file that says that it is so large, and holds a few bytes."""
+    return png(width, height, 0, zlib.compress(b""))
 
 
 @pytest.mark.parametrize(
@@ -167,13 +195,45 @@ def _png_of(width: int, height: int) -> bytes:
         (encoded(scene(), "WEBP"), "not an image in a known format"),
         (encoded(scene(), "JPEG")[:2000], "damaged or incomplete"),
         (encoded(scene())[:2000], "damaged or incomplete"),
-        (_png_of(MAX_PIXELS // 1000, 1001), "too large"),
+        (_png_of(8001, 8000), "too large: 8001×8000 is more than 64 megapixels"),
+        (_png_of(8000, 8000), "damaged or incomplete"),
         (b"\xff\xd8" + b"\xff\xda" * 101, "more than 100 scans"),
     ],
 )
 def test_what_cannot_be_used_is_told_and_nothing_large_is_decoded(data: bytes, reason: str) -> None:
     with pytest.raises(ImageError, match=reason):
         list(normalized_file(data, BOUNDS))
+
+
+BOMBS = """
+import threading, zlib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from infra.search.trial import pictures
+from tests.infra.search.trial.test_pictures import png
+
+def highest():
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1000
+
+packer = zlib.compressobj(1)
+rows = b"".join(packer.compress(bytes(16001)) for _ in range(7999)) + packer.flush()
+bomb = png(8000, 7999, 4, rows)
+pictures.decoders = threading.BoundedSemaphore(1)
+before = highest()
+with ThreadPoolExecutor(2) as pool:
+    found = list(pool.map(lambda _: list(pictures.normalized_file(bomb, pictures.Bounds(512, 512))), range(2)))
+print(len(bomb), sum(map(len, found)), highest() - before)
+"""
+"""Two pictures of grey with transparency, each 256 MB when it is decoded, and as much beside it; but one at a time."""
+
+
+def test_a_picture_just_below_the_limit_takes_little_memory_and_the_next_waits_for_it() -> None:
+    done = subprocess.run([sys.executable, "-c", BOMBS], cwd=ROOT, check=True, capture_output=True, text=True)
+    size, images, megabytes = done.stdout.split()
+    assert int(size) < 1_000_000
+    assert int(images) == 2
+    assert float(megabytes) < 700
 
 
 _FILES = [encoded(scene(size=(40, 30)), kind) for kind in ("JPEG", "PNG", "GIF", "BMP", "TIFF")]

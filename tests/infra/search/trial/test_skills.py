@@ -135,7 +135,7 @@ def test_a_call_that_fails_fails_each_of_its_documents_once(server: SkillServer,
 
 def test_warnings_are_told_and_the_data_is_kept(server: SkillServer, call: WebApi) -> None:
     def behave(asked: Asked) -> Said:
-        return records([{"recordId": "0", "data": {"got": 1}, "errors": "", "warnings": [{"message": "small"}]}])
+        return records([{"recordId": "0", "data": {"got": 1}, "errors": None, "warnings": [{"message": "small"}]}])
 
     document = _document("a")
     enrich([document], {"skills": [_skill(server, behave, name=None)]}, call)
