@@ -12,6 +12,7 @@ from infra.search.app import AppError, connected
 from infra.search.definitions import Definitions
 from infra.search.origins import is_inside
 from infra.search.result_page import SIDE, Shown
+from infra.search.vectorizing import REFUSED, refusal
 from shared.contract import Json
 from shared.features import collection_of
 from shared.image_ids import id_of
@@ -22,8 +23,6 @@ AT_ONCE = 8
 
 GONE = frozenset({httpx.codes.BAD_REQUEST, httpx.codes.NOT_FOUND, httpx.codes.CONFLICT})
 """What the app answers when it is the image that is wrong, and the next may be right."""
-
-REFUSED = frozenset({httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN})
 
 INSIDE = "The app has no pictures of images inside documents."
 UNKNOWN = "The app does not know the image."
@@ -76,10 +75,7 @@ def _picture(app: httpx.Client, path: str) -> Image.Image | str:
     if reply.status_code in GONE:
         return NONE
     if reply.status_code in REFUSED:
-        raise AppError(
-            f"The app at {app.base_url} answered {reply.status_code}: set SKILLS_FUNCTION_KEY to a key of the app, and "
-            "appUrl to its address: no other is sent the key."
-        )
+        raise AppError(refusal(f"The app at {app.base_url}", reply.status_code))
     if reply.status_code != httpx.codes.OK:
         raise AppError(f"The app answered {reply.status_code}: {reply.text:.300}")
     try:

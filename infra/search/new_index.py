@@ -4,7 +4,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from copy import deepcopy
 from pathlib import Path
 from typing import TextIO
@@ -30,15 +30,22 @@ def new_index(folder: Path, definitions: Definitions) -> Iterator[Callable[[Mapp
     index = deepcopy(definitions.index)
     for vectorizer in (index.get("vectorSearch") or {}).get("vectorizers") or []:
         vectorizer.get("customWebApiParameters", {}).pop("httpHeaders", None)
+    made = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
-    with _replacing(folder / DOCUMENTS) as documents:
+    try:
+        with _replacing(folder / DOCUMENTS) as documents:
 
-        def keep(document: Mapping[str, Json]) -> None:
-            documents.write(json.dumps(document) + "\n")
+            def keep(document: Mapping[str, Json]) -> None:
+                documents.write(json.dumps(document) + "\n")
 
-        yield keep
-        with _replacing(folder / INDEX) as target:
-            target.write(json.dumps(index, indent=2))
+            yield keep
+            with _replacing(folder / INDEX) as target:
+                target.write(json.dumps(index, indent=2))
+    except BaseException:
+        if made:
+            with suppress(OSError):
+                folder.rmdir()
+        raise
 
 
 def keep_report(folder: Path, report: Json) -> None:

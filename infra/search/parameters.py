@@ -3,8 +3,9 @@
 A value is taken from `--set`, else from a file of parameters, else from the environment, else from the declaration.
 
 A declaration has `about` and `type`, and may have: `default` (one value, or one for each `shape`), `choices`, `pattern`
-(the whole value must match), `least` and `most`, `env` (the environment variable), `secret` (only from there), and for
-the local indexer `try` (stands for a missing value) and `tryPattern` (instead of `pattern`).
+(the whole value must match), `trim` (characters that are taken off its end before), `least` and `most`, `env` (the
+environment variable), `secret` (only from there), and for the local indexer `try` (stands for a missing value) and
+`tryPattern` (instead of `pattern`).
 """
 
 import difflib
@@ -146,9 +147,10 @@ def _parsed(declaration: Declaration, text: str) -> Json:
 
 def _checked(name: str, value: Json, origin: str, *, local: bool) -> Value:
     declaration = declarations()[name]
-    takes = _takes(declaration, value, local=local)
+    trimmed = value.rstrip(declaration.get("trim", "")) if isinstance(value, str) else value
+    takes = _takes(declaration, trimmed, local=local)
     if takes is None:
-        checked: Value = value
+        checked: Value = trimmed
         return checked
     shown = "this value" if declaration.get("secret") else repr(value)
     raise ParameterError(f"{name} ({origin}) cannot be {shown:.100}{takes}. {declaration['about']}")

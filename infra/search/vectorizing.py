@@ -11,17 +11,18 @@ import numpy as np
 
 from infra.search.durations import seconds
 from infra.search.querying import QueryError, vector_field
+from infra.search.this_machine import THIS_MACHINE
 from shared.contract import Json
 from shared.features import Vector
 from shared.terminal import printable
-
-HERE = frozenset({"localhost", "127.0.0.1"})
-"""Where plain http is good enough."""
 
 MOST_BYTES = 1_000_000
 """Of an answer. A vector of 4,096 numbers takes a tenth of it."""
 
 DEFAULT_TIMEOUT = "PT30S"
+
+REFUSED = frozenset({httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN})
+"""What the app answers who has no key for it, or a wrong one."""
 
 
 class VectorizerError(Exception):
@@ -56,15 +57,20 @@ def image_vector(image: bytes, index: Mapping[str, Json], headers: Mapping[str, 
         raise VectorizerError(f"The vectorizer at {uri} did not answer within {limit:g} seconds.") from error
     except httpx.HTTPError as error:
         raise VectorizerError(f"The vectorizer at {uri} does not answer: is the app running?") from error
-    if status in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
-        raise VectorizerError(
-            f"The vectorizer at {uri} answered {status}: set SKILLS_FUNCTION_KEY to a key of the app, and appUrl to "
-            "its address: no other is sent the key."
-        )
+    if status in REFUSED:
+        raise VectorizerError(refusal(f"The vectorizer at {uri}", status))
     if status != httpx.codes.OK:
         said = printable(" ".join(answer.decode("utf-8", "replace").split())[:300])
         raise VectorizerError(f"The vectorizer at {uri} answered {status}: {said}")
     return _vector(answer, uri, field)
+
+
+def refusal(who: str, status: int) -> str:
+    """What to do where the app, or a part of it, answers one of `REFUSED`."""
+    return (
+        f"{who} answered {status}: set SKILLS_FUNCTION_KEY to a key of the app, and appUrl to its address: no other is "
+        "sent the key."
+    )
 
 
 def vectorizer_of(index: Mapping[str, Json], profile: str) -> dict[str, Json]:
@@ -98,7 +104,7 @@ def _check(uri: str) -> None:
     """Raise a VectorizerError where an image, and maybe a key, would be sent in the open, or nowhere."""
     try:
         parts = urlsplit(uri)
-        secret = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in HERE)
+        secret = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in THIS_MACHINE)
         usable = secret and bool(parts.hostname) and parts.port != 0
     except ValueError:  # a port that is none, or a broken address in brackets
         usable = False
@@ -109,7 +115,7 @@ def _check(uri: str) -> None:
 def _asked(method: str, uri: str, body: str, headers: Mapping[str, str], limit: float) -> tuple[int, bytes]:
     end = time.monotonic() + limit
     # A proxy has no way to this machine.
-    with httpx.Client(timeout=limit, trust_env=urlsplit(uri).hostname not in HERE) as client:
+    with httpx.Client(timeout=limit, trust_env=urlsplit(uri).hostname not in THIS_MACHINE) as client:
         typed = {**headers, "Content-Type": "application/json"}
         with client.stream(method, uri, content=body, headers=typed) as reply:
             answer = b""

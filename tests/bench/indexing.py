@@ -17,6 +17,7 @@ from PIL import Image
 
 from infra.search.definitions import Definitions, define
 from infra.search.parameters import read_parameters
+from infra.search.trial.folder import blobs
 from infra.search.trial.indexer import run
 from infra.search.trial.web_api import WebApi
 from shared.embedding import embed_bytes
@@ -69,7 +70,8 @@ def figures() -> Iterator[Figure]:
 
 
 def _run(definitions: Definitions, folder: Path, images_url: str, call: WebApi) -> None:
-    found = run(definitions, folder, images_url, call, lambda document: None, lambda phase, done: None)
+    listing = blobs(folder, definitions.data_source, definitions.indexer["parameters"]["configuration"])
+    found = run(definitions, listing, images_url, call, lambda _: None, lambda phase, done: None, lambda: None)
     if found.documents != IMAGES or found.issues:
         raise RuntimeError(f"{found.documents} documents, {found.issues[:3]}")
 

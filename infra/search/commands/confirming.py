@@ -1,5 +1,7 @@
 """Asking before something is done that cannot be undone."""
 
+import sys
+
 from shared.command_line import CommandError, Options
 
 
@@ -16,6 +18,9 @@ def confirm(options: Options, question: str) -> None:
     try:
         answer = input(f"{question} [y/N] ")
     except EOFError:
+        sys.stdout.write("\n")  # the question's line has no end yet
         raise CommandError("Nobody is there to be asked: say --yes.") from None
+    if not sys.stdin.isatty():
+        sys.stdout.write("\n")  # nobody pressed Enter here
     if answer.strip().lower() not in ("y", "yes"):
         raise CommandError("Nothing was done.")

@@ -31,16 +31,19 @@ def add(add: Add) -> None:
 def _delete(options: Options) -> Outcome:
     names = names_for(options)
     kinds = [kind for kind in reversed(KINDS) if not (options.keep_index and kind.member == "index")]
+    called = {kind.member: f"{kind.called} {getattr(names, kind.member)}" for kind in kinds}
     with service_of(options, os.environ) as service:
+        say(options, f"To be deleted at {service.endpoint}:")
+        for member, one in called.items():
+            say(options, f"  {one}{', with all its documents' if member == 'index' else ''}")
+        confirm(options, "Delete those of them that are there?")  # before anybody signs in to look
         with asking(service):
             there = [kind for kind in kinds if existing(service, kind, getattr(names, kind.member))]
-        called = {kind.member: f"{kind.called} {getattr(names, kind.member)}" for kind in there}
         if not there:
             return Outcome({"deleted": []}, f"There is nothing of {names.index} at {service.endpoint}.")
-        confirm(options, f"Delete the {', the '.join(called.values())} at {service.endpoint}?")
         for kind in there:
             with asking(service):
                 kind.delete(service, getattr(names, kind.member))
             say(options, f"{called[kind.member]}: deleted")
     kept = "The images, the app's store and a knowledge store are as they were."
-    return Outcome({"deleted": list(called.values())}, kept)
+    return Outcome({"deleted": [called[kind.member] for kind in there]}, kept)

@@ -1,6 +1,7 @@
 """`python -m infra.search deploy`: the definitions into the service."""
 
 import os
+from typing import Final
 
 from infra.search.commands.adding import Add
 from infra.search.commands.asked import definitions_for
@@ -15,6 +16,13 @@ from shared.command_line import CommandError, Options, Outcome
 from shared.contract import Json
 
 ERRORS: tuple[type[Exception], ...] = (ParameterError, ServiceError)
+
+READ_AGAIN: Final = (
+    "Images that are indexed already keep what they have: `python -m infra.search reset --run` reads all of them again."
+)
+
+_ONLY_WHEN: Final = ("description", "schedule", "parameters.batchSize", "parameters.maxFailedItems")
+"""Members of an indexer that do not touch what documents hold, by how their paths begin."""
 
 
 def add(add: Add) -> None:
@@ -52,7 +60,8 @@ def _deploy(options: Options) -> Outcome:
             answer["written"].append(done)
         if options.wait:
             run = run_and_wait(service, definitions.indexer["name"], options)
-            return Outcome(answer | {"run": run.content["run"]}, run.text, run.failed)
+            text = f"{run.text}\n{READ_AGAIN}" if _touched(changes) else run.text
+            return Outcome(answer | {"run": run.content["run"]}, text, run.failed)
     return Outcome(answer, _next(changes))
 
 
@@ -69,11 +78,18 @@ def _next(changes: list[Change]) -> str:
         return "The indexer has begun its first run: `python -m infra.search run` waits for it and shows its errors."
     if models(changes):
         return "`python -m infra.search run` reads every image again now; else the indexer does at its next time."
-    if any(change.differences for change in changes[:-1]):
-        return (
-            "Images that are indexed already keep what they have: `python -m infra.search reset --run` reads all of "
-            "them again."
-        )
+    if _touched(changes):
+        return READ_AGAIN
     if any(change.differences for change in changes):
         return "`python -m infra.search run` runs the indexer now."
     return "Nothing differs, as far as the service shows."
+
+
+def _touched(changes: list[Change]) -> bool:
+    """Whether documents that are in the index would be others now, and the indexer does not know."""
+    *others, indexer = changes
+    if indexer.existing is None or models(changes):  # all is read in the next run anyway
+        return False
+    if any(change.existing is None or change.differences for change in others):
+        return True
+    return any(not difference.path.startswith(_ONLY_WHEN) for difference in indexer.differences)

@@ -35,8 +35,8 @@ def _reset(options: Options) -> Outcome:
     with service_of(options, os.environ) as service:
         confirm(
             options,
-            f"Every blob is read and every skill is asked again, which takes time and costs as the first run did. "
-            f"Reset the indexer {names.indexer}?",
+            "Every blob is read and every skill is asked again, which takes time and costs as the first run did. "
+            f"Reset the indexer {names.indexer} of the index {names.index} at {service.endpoint}?",
         )
         with asking(service):
             service.indexers.reset_indexer(names.indexer)

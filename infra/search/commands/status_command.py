@@ -43,8 +43,10 @@ def _status(options: Options) -> Outcome:
             size = service.indexes.get_index_statistics(names.index)
     history = now.get("executionHistory") or []
     last = now.get("lastResult") or {}
+    # The service calls an indexer "running" that may run; whether it does is told by the last run.
     content: Json = {
-        "indexer": dict(now),
+        "state": _state(now, last),
+        "indexer": {name: value for name, value in now.items() if name != "status"},
         "index": names.index,
         "documents": size.document_count,
         "bytes": size.storage_size,
@@ -59,7 +61,7 @@ def _status(options: Options) -> Outcome:
             f"{content['otherModels']:,} of them are not of this project's model, {backbone.MODEL}: deploy, then "
             "`python -m infra.search reset --run`."
         )
-    lines.append(f"Indexer {names.indexer}: {_state(now, last)}.")
+    lines.append(f"Indexer {names.indexer}: {_told(content['state'], last)}.")
     lines += _table(history[:RUNS])
     lines += [_staleness(history)] if history else []
     lines += ["Last run:", *report(last)] if last.get("errors") or last.get("warnings") else []
@@ -74,11 +76,24 @@ def _by_model(service: Service, index: str) -> dict[str, int]:
 
 
 def _state(now: Mapping[str, Json], last: Execution) -> str:
+    """What the indexer does: `error`, `running`, `idle` or `new`."""
     if now.get("status") == "error":
-        return "it cannot run; its last run says why"
+        return "error"
     if last.get("status") == "inProgress":
-        return f"running, {plural(last.get('itemsProcessed') or 0, 'document')} so far"
-    return "idle" if last else "it has not run yet"
+        return "running"
+    return "idle" if last else "new"
+
+
+def _told(state: str, last: Execution) -> str:
+    match state:
+        case "error":
+            return "it cannot run; its last run says why"
+        case "running":
+            return f"running, {plural(last.get('itemsProcessed') or 0, 'document')} so far"
+        case "new":
+            return "it has not run yet"
+        case _:
+            return state
 
 
 def _table(runs: Sequence[Execution]) -> list[str]:

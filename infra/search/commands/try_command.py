@@ -1,33 +1,48 @@
 """`python -m infra.search try`: index a folder on this machine as the search service would index the container."""
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+import argparse
+import shlex
+from collections.abc import Iterator, Mapping
 from contextlib import closing
+from itertools import islice
 from pathlib import Path
 from time import monotonic
+from urllib.parse import urlsplit
 
-from infra.search.app import AppError, connected, images_url
+import httpx
+
+from infra.search.app import AppError, check_alive, connected, has_any, images_url
 from infra.search.commands.adding import Add
 from infra.search.commands.asked import definitions_for
-from infra.search.local_index import FOLDER
+from infra.search.definitions import Definitions
+from infra.search.local_index import FOLDER, REPORT
 from infra.search.new_index import keep_report, new_index
 from infra.search.trial.documents import Issue
-from infra.search.trial.folder import container_in
+from infra.search.trial.folder import Listing, blobs
 from infra.search.trial.indexer import Run, run
+from infra.search.trial.nothing import why_nothing
+from infra.search.trial.planning import WEB_API
+from infra.search.trial.projections import keeps_parents
+from infra.search.trial.telling import counted, first_fits, joined, left_out, table
 from infra.search.trial.web_api import WebApi
-from shared.command_line import Options, Outcome
+from shared.command_line import CommandError, Options, Outcome
 from shared.contract import Json
-from shared.markup import plural
-from shared.terminal import aligned, printable, progress_bar
+from shared.terminal import printable, progress_bar
 
 ERRORS: tuple[type[Exception], ...] = (AppError,)
 
-SHOWN = 20
-"""Lines of errors and warnings; the report has all."""
+ASKED = 32
+"""Images that the app is asked for, one by one, to see whether it has any of the folder's."""
 
 UNKNOWN = (
     "The app has no image yet, so where its images are is not known: path and tags stay empty, unless --images-url "
     "says it."
+)
+
+
+NONE_OF_THESE = (
+    "The app has none of these images under these paths ({path}): FOLDER must be the folder that the app was started "
+    "on (--images). For samples/images/photos that is samples/images."
 )
 
 
@@ -47,6 +62,7 @@ def add(add: Add) -> None:
     )
     parser.add_argument(
         "--images-url",
+        type=_images_url,
         metavar="URL",
         help="what the blobs' urls begin with; default: as the app names its own images, so that it knows them again",
     )
@@ -61,32 +77,97 @@ def add(add: Add) -> None:
 
 def _try(options: Options) -> Outcome:
     definitions = definitions_for(options, local=True)
+    listing = _listing(options.folder, definitions)
     container = definitions.data_source["container"]["name"]
     started = monotonic()
     with closing(connected(definitions)) as app, progress_bar() as progress, WebApi() as call:
         known = options.images_url or images_url(app)
         url = (known or f"{str(app.base_url).rstrip('/')}/{container}").rstrip("/") + "/"
+        doubts = [] if options.images_url else list(_doubts(app, known, listing, definitions))
         with new_index(options.out, definitions) as keep:
-            found = run(definitions, options.folder, url, call, keep, progress)
+            found = run(definitions, listing, url, call, keep, progress, lambda: check_alive(app))
     took = monotonic() - started
-    folder = container_in(options.folder, definitions.data_source).resolve()
-    report = {"folder": str(folder), "imagesUrl": url} | _report(found, took)
+    report = {"folder": str(listing.root.resolve()), "imagesUrl": url} | _report(found, listing, took)
     keep_report(options.out, report)
-    lines = _lines(found, took, options.out)
-    if not known:
-        lines.insert(1, UNKNOWN)
+    issues = joined(found.issues, found.without_image)
+    errors, warnings = ([one for one in issues if one.warning == warning] for warning in (False, True))
+    everything = str(options.out / REPORT)
+    lines = [
+        _container(listing, container),
+        *doubts,
+        counted(found, listing, took, len(warnings)),
+        *left_out(found, listing, definitions),
+        *([found.stopped] if found.stopped else []),
+        *table("Errors", errors, everything),
+        *table("Warnings", warnings, everything),
+        *first_fits(issues),
+        *(_next(options.out) if found.documents else []),
+    ]
     return Outcome(report, "\n".join(lines), failed=bool(found.failed or found.stopped))
 
 
-def _report(found: Run, took: float) -> dict[str, Json]:
+def _listing(folder: Path, definitions: Definitions) -> Listing:
+    """The blobs; at least one, or an earlier index would be lost to a slip."""
+    if not folder.exists():
+        raise CommandError(f"There is no folder {printable(str(folder))}.")
+    configuration = definitions.indexer["parameters"]["configuration"]
+    listing = blobs(folder, definitions.data_source, configuration)
+    if not listing.blobs:
+        raise CommandError(why_nothing(listing, definitions))
+    return listing
+
+
+def _doubts(app: httpx.Client, known: str, listing: Listing, definitions: Definitions) -> Iterator[str]:
+    """Why the index may stay without paths, tags and look-alikes."""
+    if not known:
+        yield UNKNOWN
+    elif keeps_parents(definitions) and not _names_a_collection(definitions):
+        paths = [blob.path for blob in islice(listing.blobs, ASKED)]
+        if not has_any(app, paths):
+            yield NONE_OF_THESE.format(path=printable(paths[0]))
+
+
+def _names_a_collection(definitions: Definitions) -> bool:
+    """Whether images are compared with those of one collection: they need not be the app's own then."""
+    skills: list[Mapping[str, Json]] = definitions.skillset["skills"]
+    inputs = [entry for skill in skills if skill["@odata.type"] == WEB_API for entry in skill["inputs"]]
+    return any(entry["name"] == "collection" for entry in inputs)
+
+
+def _container(listing: Listing, name: str) -> str:
+    """With why, where a folder of another name is taken."""
+    why = "" if listing.root.resolve().name == name else f", which has no folder {name} in it"
+    return f"Container: {printable(str(listing.root))}{why}."
+
+
+def _next(out: Path) -> Iterator[str]:
+    where = "" if out == FOLDER else f" --index {shlex.quote(str(out))}"
+    yield f"Written to {out}. Next: python -m infra.search query WORD{where}, or query --image PHOTO{where}."
+
+
+def _images_url(text: str) -> str:
+    """The type of --images-url; what follows a ? may be a key, so the text is not shown."""
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is none, or a broken address in brackets
+        usable = False
+    if not usable or parts.query or parts.fragment:
+        raise argparse.ArgumentTypeError("takes https://… or http://… up to the end of the container, without ? and #")
+    return text
+
+
+def _report(found: Run, listing: Listing, took: float) -> dict[str, Json]:
     return {
         "blobs": found.blobs,
         "documents": found.documents,
         "failed": found.failed,
+        "withoutImage": len(found.without_image),
         "stopped": found.stopped or None,
         "seconds": round(took, 2),
         "skillsLeftOut": found.skills_left_out,
-        "filesLeftOut": found.files_left_out,
+        "filesLeftOut": listing.left_out,
+        "foldersClosed": listing.closed,
         "errors": [_entry(one) for one in found.issues if not one.warning],
         "warnings": [_entry(one) for one in found.issues if one.warning],
     }
@@ -94,53 +175,3 @@ def _report(found: Run, took: float) -> dict[str, Json]:
 
 def _entry(issue: Issue) -> dict[str, str]:
     return {"key": issue.key, "name": issue.name, "message": issue.message, "details": issue.details}
-
-
-def _lines(found: Run, took: float, out: Path) -> list[str]:
-    errors = [one for one in found.issues if not one.warning]
-    warnings = [one for one in found.issues if one.warning]
-    of = f" of {found.listed:,}" if found.stopped else ""
-    rate = f", {found.blobs / took:,.1f} a second" if found.blobs else ""
-    lines = [
-        f"{plural(found.blobs, 'blob')}{of} in {took:.1f} s{rate}: {plural(found.documents, 'document')}, "
-        f"{found.failed:,} failed, {plural(len(warnings), 'warning')}."
-    ]
-    if found.files_left_out:
-        some = ", ".join(f"{count:,} {ending or 'without ending'}" for ending, count in found.files_left_out.items())
-        lines.append(f"Not read, by their names: {printable(some)}.")
-    lines += [
-        f"Left out, because only the service can run it: {name} ({kind})."
-        for name, kind in found.skills_left_out.items()
-    ]
-    lines += [found.stopped] if found.stopped else []
-    lines += _table("Errors", errors, out) + _table("Warnings", warnings, out)
-    if not found.blobs:
-        lines.append("There is no blob to read here: --set extensions=.jpg,.png says which files are read.")
-    elif found.documents:
-        lines.append(f"Written to {out}. Next: python -m infra.search query WORD, or query --image PHOTO.")
-    return lines
-
-
-def _table(title: str, issues: Sequence[Issue], out: Path) -> list[str]:
-    """Alike ones of many documents in one line: a skill that fails, fails for all of them."""
-    if not issues:
-        return []
-    counts = Counter((one.name, one.message, one.details) for one in issues)
-    some = counts.most_common(SHOWN)
-    first = {text: _short(next(one.key for one in issues if _text(one) == text)) for text, _ in some}
-    rows = [("blobs", "first", "where", "what")]
-    rows += [(f"{count:,}", first[text], text[0], _joined(text[1:])) for text, count in some]
-    more = [f"and {plural(len(counts) - SHOWN, 'more kind')}: {out / 'report.json'}"] if len(counts) > SHOWN else []
-    return [f"{title}:", *(f"  {line}" for line in aligned(rows, texts=3)), *more]
-
-
-def _text(issue: Issue) -> tuple[str, str, str]:
-    return issue.name, issue.message, issue.details
-
-
-def _joined(texts: Iterable[str]) -> str:
-    return printable(" ".join(text for text in texts if text))
-
-
-def _short(key: str) -> str:
-    return printable(key if len(key) <= 60 else "…" + key[-59:])

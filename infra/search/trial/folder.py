@@ -20,10 +20,14 @@ class Blob(NamedTuple):
 class Listing(NamedTuple):
     """What is in the container."""
 
+    root: Path
+    """The folder that is the container."""
     blobs: list[Blob]
     """Sorted by path."""
     left_out: dict[str, int]
     """How many files the indexer does not read, by the ending of their names; "" is none."""
+    closed: list[str]
+    """Folders that cannot be opened, by their paths in the container; what is in them is not known."""
 
 
 def container_in(folder: Path, data_source: Mapping[str, Json]) -> Path:
@@ -43,7 +47,7 @@ def blobs(folder: Path, data_source: Mapping[str, Json], configuration: Mapping[
         configuration: The indexer's: its lists of endings.
 
     Raises:
-        OSError: The folder, or one below it, is not there or may not be read.
+        OSError: The container's folder is not there or may not be read.
     """
     root = container_in(folder, data_source)
     virtual = (data_source["container"].get("query") or "").strip("/")
@@ -51,7 +55,8 @@ def blobs(folder: Path, data_source: Mapping[str, Json], configuration: Mapping[
     unwanted = _endings(configuration.get("excludedFileNameExtensions"))
     found = list[Blob]()
     left_out = Counter[str]()
-    for blob in _files(root):
+    files, closed = _files(root)
+    for blob in files:
         if virtual and not blob.path.startswith(f"{virtual}/"):
             continue
         name = blob.path.lower()
@@ -59,27 +64,36 @@ def blobs(folder: Path, data_source: Mapping[str, Json], configuration: Mapping[
             left_out[PurePosixPath(name).suffix] += 1
         else:
             found.append(blob)
-    return Listing(sorted(found), dict(left_out))
+    return Listing(root, sorted(found), dict(left_out), sorted(closed))
 
 
 def _endings(commas: str | None) -> tuple[str, ...]:
     return tuple(ending.strip().lower() for ending in (commas or "").split(",") if ending.strip())
 
 
-def _files(root: Path) -> list[Blob]:
+def _files(root: Path) -> tuple[list[Blob], list[str]]:
+    """The files below a folder, and the folders that cannot be opened."""
     found = list[Blob]()
+    closed = list[str]()
     folders = [("", root)]
     while folders:
         prefix, folder = folders.pop()
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if entry.name.startswith(".") or not _is_text(entry.name):
-                    continue
-                if entry.is_dir(follow_symlinks=False):
-                    folders.append((f"{prefix}{entry.name}/", Path(entry)))
-                elif entry.is_file(follow_symlinks=False):
-                    found.append(Blob(prefix + entry.name, Path(entry)))
-    return found
+        try:
+            with os.scandir(folder) as entries:
+                there = list(entries)
+        except OSError:
+            if not prefix:
+                raise
+            closed.append(prefix)
+            continue
+        for entry in there:
+            if entry.name.startswith(".") or not _is_text(entry.name):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                folders.append((f"{prefix}{entry.name}/", Path(entry)))
+            elif entry.is_file(follow_symlinks=False):
+                found.append(Blob(prefix + entry.name, Path(entry)))
+    return found, closed
 
 
 def _is_text(name: str) -> bool:

@@ -4,13 +4,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from itertools import batched
-from pathlib import Path
 from typing import NamedTuple
 
 from infra.search.definitions import Definitions
 from infra.search.trial.cracking import crack
 from infra.search.trial.documents import Document, Issue
-from infra.search.trial.folder import Blob, blobs
+from infra.search.trial.folder import Blob, Listing
 from infra.search.trial.outputs import index_documents
 from infra.search.trial.planning import left_out
 from infra.search.trial.skills import enrich
@@ -33,46 +32,44 @@ class Run(NamedTuple):
     documents: int
     """How many would have been indexed."""
     blobs: int
-    """How many were read, of `listed`."""
-    listed: int
+    """How many were read."""
     failed: int
+    without_image: frozenset[str]
+    """The keys of those in which no image was found and that did not fail."""
     issues: list[Issue]
     skills_left_out: dict[str, str]
     """Skills that only the service can run: their names and types."""
-    files_left_out: dict[str, int]
-    """How many files the indexer does not read, by the ending of their names."""
     stopped: str
     """Why it ended early, or ""."""
 
 
 def run(
     definitions: Definitions,
-    folder: Path,
+    listing: Listing,
     base_url: str,
     call: WebApi,
     keep: Callable[[Mapping[str, Json]], None],
     progress: Callable[[str, float], None],
+    all_failed: Callable[[], None],
 ) -> Run:
-    """Index a folder as if it were the container.
+    """Index the files of a folder as if they were the container's blobs.
 
     Args:
         definitions: Without problems, see `validation.problems`.
-        folder: The container, or the folder that holds it under its name.
+        listing: The blobs that are read, see `folder.blobs`.
         base_url: What the blobs' urls begin with, up to the slash after the container.
         call: Asks the skills.
         keep: Given each document that would have been indexed; none of them is held here.
         progress: Told what is being done and how much of it is done, 0 to 1.
-
-    Raises:
-        OSError: The folder cannot be read.
+        all_failed: Called when no document of a batch could be indexed. What it raises ends the run.
     """
     parameters = definitions.indexer.get("parameters") or {}
     configuration = parameters.get("configuration") or {}
-    listing = blobs(folder, definitions.data_source, configuration)
     most, most_in_batch = _limit(parameters, "maxFailedItems"), _limit(parameters, "maxFailedItemsPerBatch")
     left = left_out(definitions.skillset)
     issues: list[Issue] = []
     slack: set[str] = set()
+    without_image: set[str] = set()
     read = failed = indexed = 0
     stopped = ""
     progress("Indexing", 0)
@@ -86,6 +83,8 @@ def run(
                     keep(one)
                     indexed += 1
                 issues += document.issues
+                if not (document.failed or document.tree.get("normalized_images", True)):
+                    without_image.add(document.key)
                 document.tree = {}  # its images: the next batch comes, and with it the one that is cracked meanwhile
             read += len(documents)
             failed_here = sum(document.failed for document in documents)
@@ -93,10 +92,12 @@ def run(
             progress("Indexing", read / len(listing.blobs))
             stopped = _too_many(failed, most, "maxFailedItems")
             stopped = stopped or _too_many(failed_here, most_in_batch, "maxFailedItemsPerBatch")
+            if failed_here == len(documents):
+                all_failed()
             if stopped:
                 pool.shutdown(cancel_futures=True)
                 break
-    return Run(indexed, read, len(listing.blobs), failed, issues, dict(left.skills), listing.left_out, stopped)
+    return Run(indexed, read, failed, frozenset(without_image), issues, dict(left.skills), stopped)
 
 
 def _cracked_ahead(

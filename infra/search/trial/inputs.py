@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from infra.search.trial.tree import ROOT, Found, PathError, Where, branches, nodes, values
+from infra.search.trial.paths import PathError
+from infra.search.trial.tree import ROOT, Found, Where, branches, nodes, values
 from shared.contract import Json
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from typing import NamedTuple
 
-from infra.search.trial.tree import PathError, Steps, escaped, steps
+from infra.search.trial.paths import PathError, Steps, escaped, steps
 from shared.contract import Json
 
 type Skill = Mapping[str, Json]

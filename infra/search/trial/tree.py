@@ -9,26 +9,12 @@ Source: the service's "Skill context and input annotation language"; the reasons
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
+from infra.search.trial.paths import EACH, WHOLE, PathError, Place, Steps, steps, text
 from shared.contract import Json
 
-type Steps = tuple[str, ...]
-"""A path below /document, cut at its slashes and still escaped."""
-type Place = tuple[str | int, ...]
-"""Where a single node is: names of members and positions in arrays below /document."""
-
-EACH = "*"
-WHOLE = "#"
-"""At the end of a path: the array there is one value, not so many items."""
-
-_ROOT = "/document"
 _INDEX = re.compile(r"\d{1,9}", re.ASCII)
-
-
-class PathError(ValueError):
-    """A text is no path; the message says so."""
 
 
 class Collision(ValueError):  # noqa: N818 - the service's word would be "could not execute", which says less
@@ -67,29 +53,6 @@ class Found(NamedTuple):
 
 
 ROOT = Where((), ())
-
-
-@lru_cache(1_000)
-def steps(path: str) -> Steps:
-    """A path cut into its steps, without /document.
-
-    Raises:
-        PathError: It does not begin with /document.
-    """
-    root, *rest = path.removeprefix("/").split("/")
-    if not path.startswith("/") or root != "document":
-        raise PathError(f"'{path}' is not a path: it does not begin with {_ROOT}.")
-    return tuple(rest)
-
-
-def text(place: Place) -> str:
-    """The path of one node."""
-    return "".join([_ROOT, *(f"/{escaped(str(step))}" for step in place)])
-
-
-def escaped(name: str) -> str:
-    """A member's name as it stands in a path."""
-    return name.replace("~", "~0").replace("/", "~1").replace("#", "~2")
 
 
 def values(tree: Mapping[str, Json], path: str, under: Where = ROOT) -> Found:

@@ -9,6 +9,7 @@ from typing import Self
 import httpx
 
 from infra.search.durations import clock, seconds
+from infra.search.this_machine import THIS_MACHINE
 from infra.search.trial.answers import FAILED, SHOWN, Verdict, check, invalid
 from shared.contract import Json
 
@@ -57,7 +58,7 @@ class WebApi:
         self._pause = pause
         self._runner = asyncio.Runner()
         # A proxy of the environment is for the internet. The time is bounded as a whole, see _ask.
-        here: dict[str, httpx.AsyncBaseTransport | None] = {"all://localhost": None, "all://127.0.0.1": None}
+        here: dict[str, httpx.AsyncBaseTransport | None] = {f"all://{host}": None for host in THIS_MACHINE}
         self._client = httpx.AsyncClient(timeout=None, mounts=here)  # noqa: S113
 
     def __enter__(self) -> Self:
@@ -136,10 +137,15 @@ class WebApi:
             # Their messages quote headers, which hold keys.
             raise _Failed(FAILED, f"'{address}' cannot be called: look at the skill's uri and httpHeaders.") from error
         except httpx.ConnectError as error:
-            raise _Failed(FAILED, f"'{address}' cannot be reached: {error}. Does the app run there?") from error
+            raise _Failed(FAILED, f"'{address}' cannot be reached: {_said(error)}. Does the app run there?") from error
         except httpx.HTTPError as error:
-            raise _Failed(FAILED, f"'{address}' broke off: {error or type(error).__name__}") from error
+            raise _Failed(FAILED, f"'{address}' broke off: {_said(error)}") from error
         return response, bytes(answer)
+
+
+def _said(error: httpx.HTTPError) -> str:
+    """Many of them have no text."""
+    return str(error) or type(error).__name__
 
 
 def _asked_pause(response: httpx.Response, usual: float) -> float:

@@ -4,8 +4,9 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 
 from infra.search.definitions import Definitions
+from infra.search.trial.paths import EACH, WHOLE, PathError, steps
 from infra.search.trial.planning import SHAPER, context, ordered, target
-from infra.search.trial.tree import EACH, WHOLE, PathError, Where, branches, steps
+from infra.search.trial.tree import Where, branches
 from infra.search.validation.shapes import ARRAY, OBJECT, Node, answered, cracked
 from shared.contract import Json
 

@@ -1,8 +1,7 @@
 """`python -m infra.search compare`: our labels beside the image analysis, on the stand-in and without."""
 
 import json
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -55,19 +54,11 @@ def app(running: SmallApp, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> S
 @pytest.fixture
 def service(stand_in: SearchServer, app: SmallApp, monkeypatch: pytest.MonkeyPatch) -> SearchServer:
     """A service that the environment names, with image analysis in its index."""
-    # As the service counts fields that are lists: by their items.
-    monkeypatch.setattr("tests.servers.search.documents._facet", facet)
     stand_in.clear()
     holds(stand_in, app, waves(**SEEN), imageAnalysis="true")
     monkeypatch.setenv("AZURE_SEARCH_ENDPOINT", stand_in.url)
     monkeypatch.setenv("AZURE_SEARCH_KEY", stand_in.key)
     return stand_in
-
-
-def facet(name: str, documents: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The facets of a field that is a list."""
-    counts = Counter(item for document in documents for item in document[name] or [])
-    return [{"value": value, "count": count} for value, count in counts.items()]
 
 
 def holds(service: SearchServer, app: SmallApp, documents: list[dict[str, Any]], **given: str) -> None:

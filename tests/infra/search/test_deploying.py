@@ -117,6 +117,45 @@ def test_only_what_differs_is_written_and_only_over_what_was_shown(
     assert "reset --run" in said, "what is indexed keeps what the old skillset said"
 
 
+AGAIN = "`python -m infra.search reset --run` reads all of them again."
+RUN_NOW = "`python -m infra.search run` runs the indexer now."
+
+
+@pytest.mark.parametrize(
+    ("setting", "advice"),
+    [
+        ("imageSide=1024", AGAIN),
+        ("extensions=.jpg", AGAIN),
+        ("imageAnalysis=true", AGAIN),
+        ("schedule=PT1H", RUN_NOW),
+        ("maxFailedItems=3", RUN_NOW),
+        ("documentsAtOnce=8", RUN_NOW),
+    ],
+)
+def test_the_next_step_is_a_reset_where_documents_would_hold_something_else(
+    deployed: SearchServer, capsys: pytest.CaptureFixture[str], setting: str, advice: str
+) -> None:
+    assert main(["deploy", "--set", setting]) == 0
+    assert capsys.readouterr().out.rstrip().endswith(advice)
+
+
+def test_a_new_index_behind_an_indexer_that_has_read_everything_needs_a_reset(
+    deployed: SearchServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    del deployed.objects["indexes"]["visual-skills"]
+    assert main(["deploy"]) == 0
+    assert AGAIN in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("setting", "told"), [("imageSide=1024", True), ("schedule=PT1H", False)])
+def test_a_run_that_was_waited_for_does_not_stand_for_a_reset(
+    deployed: SearchServer, capsys: pytest.CaptureFixture[str], setting: str, told: bool
+) -> None:
+    deployed.runs("visual-skills-indexer").status("x")  # the first run ends
+    assert main(["deploy", "--wait", "--set", setting]) == 0
+    assert (AGAIN in capsys.readouterr().out) == told
+
+
 def test_a_change_by_somebody_else_is_never_written_over(
     deployed: SearchServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

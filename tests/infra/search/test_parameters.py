@@ -125,7 +125,7 @@ def test_a_sign_in_does_not_stand_for_the_key_which_the_functions_host_asks_for(
         ({"container": "ab"}, "container (--set) cannot be 'ab'."),
         ({"folder": "a//b"}, "folder (--set) cannot be 'a//b'."),
         ({"appUrl": "ftp://skills"}, "appUrl (--set) cannot be 'ftp://skills'."),
-        ({"appUrl": "https://skills/"}, "appUrl (--set) cannot be 'https://skills/'."),
+        ({"appUrl": "https://skills/api/"}, "appUrl (--set) cannot be 'https://skills/api/'."),
         ({"storageAccountId": "photos"}, "storageAccountId (--set) cannot be 'photos'."),
         ({"knowledgeTable": "Rows"}, "knowledgeTable is unused: it has an effect only with knowledgeStore=true."),
         (
@@ -139,7 +139,20 @@ def test_what_cannot_be_given_is_refused_with_what_can(given: dict[str, str], sa
 
 
 def test_only_the_local_indexer_asks_an_app_over_http() -> None:
-    assert "appUrl (--set) cannot be 'http://skills'." in _trouble({"appUrl": "http://skills"}, local=False)
+    said = _trouble({"appUrl": "http://skills"}, local=False)
+    assert "appUrl (--set) cannot be 'http://skills'." in said
+    assert "https, such as https://NAME.azurewebsites.net" in said
+
+
+@pytest.mark.parametrize("origin", ["--set", "file", "environment"])
+def test_a_slash_at_the_end_of_an_address_is_taken_off(tmp_path: Path, origin: str) -> None:
+    url = {"appUrl": "https://skills.example/"}
+    given, file, env = ({}, None, {"SKILLS_APP_URL": url["appUrl"]}) if origin == "environment" else (url, None, {})
+    if origin == "file":
+        given, file = {}, _file(tmp_path, url)
+    values = read_parameters(given, file, env, local=True)
+    assert values["appUrl"] == "https://skills.example"
+    assert read_parameters({"folder": "dogs/"}, None, {}, local=True)["folder"] == "dogs/"
 
 
 def test_a_value_from_the_environment_is_told_by_the_variables_name() -> None:

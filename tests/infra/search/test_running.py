@@ -186,6 +186,29 @@ def test_the_status_tells_runs_documents_and_models(search: SearchServer, capsys
     assert "red boats/a.jpg: Could not execute" in said
 
 
+@pytest.mark.parametrize(
+    ("last", "state", "said"),
+    [
+        (None, "new", "it has not run yet"),
+        ("success", "idle", "idle"),
+        ("inProgress", "running", "running, 7 documents so far"),
+    ],
+)
+def test_the_status_is_the_same_for_people_and_for_scripts(
+    search: SearchServer, capsys: pytest.CaptureFixture[str], last: str | None, state: str, said: str
+) -> None:
+    runs(search).history.clear()
+    if last:
+        runs(search).next = [[execution(last, items=7)] * 3]
+        runs(search).start()
+    assert main(["status", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["state"] == state
+    assert "status" not in answer["indexer"], "the service calls an indexer running that may run"
+    assert main(["status"]) == 0
+    assert f"Indexer {INDEXER}: {said}.\n" in capsys.readouterr().out
+
+
 def test_after_a_reset_everything_is_new(search: SearchServer, capsys: pytest.CaptureFixture[str]) -> None:
     runs(search).start()
     runs(search).status(INDEXER)
@@ -223,7 +246,10 @@ def test_a_reset_is_asked_about(
     monkeypatch.setattr("sys.stdin", io.StringIO(answer))
     assert main(["reset"]) == 2
     assert search.written() == []
-    assert "Every blob is read and every skill is asked again" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "Every blob is read and every skill is asked again" in said
+    assert f"Reset the indexer {INDEXER} of the index visual-skills at {search.url}? [y/N] \n" in said
+    assert said.endswith("\n"), "the error comes on a line of its own"
 
 
 def test_a_reset_that_is_confirmed_is_done(search: SearchServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -257,10 +283,20 @@ def test_the_index_can_be_kept(search: SearchServer, monkeypatch: pytest.MonkeyP
     assert not search.objects["indexers"]
 
 
-def test_a_deletion_that_is_not_confirmed_is_none(search: SearchServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_deletion_says_what_of_before_it_asks_and_asks_before_it_looks(
+    search: SearchServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("no\n"))
     assert main(["delete"]) == 2
-    assert search.written() == []
+    assert search.asked == []
+    assert capsys.readouterr().out == (
+        f"To be deleted at {search.url}:\n"
+        "  indexer visual-skills-indexer\n"
+        "  skillset visual-skills-skills\n"
+        "  index visual-skills, with all its documents\n"
+        "  data source visual-skills-blobs\n"
+        "Delete those of them that are there? [y/N] \n"
+    )
 
 
 def test_a_fault_that_passes_is_not_told(search: SearchServer) -> None:

@@ -6,9 +6,13 @@ import re
 import pytest
 
 from infra.search.__main__ import main
+from infra.search.querying import Query, about_scores
+from infra.search.result_page import html_file
+from infra.search.trial.pictures import MAX_PIXELS
 from tests.servers.devhost import ROOT
 
 PAGE = (ROOT / "docs" / "search.md").read_text(encoding="utf-8")
+MESSAGES = (ROOT / "docs" / "messages.md").read_text(encoding="utf-8")
 DECLARED = json.loads((ROOT / "infra/search/templates/parameters.json").read_text(encoding="utf-8"))
 INDEX = json.loads((ROOT / "infra/search/templates/index.json").read_text(encoding="utf-8"))
 
@@ -39,3 +43,29 @@ def test_every_command_of_the_page_is_there(capsys: pytest.CaptureFixture[str]) 
     assert set(re.findall(r"infra\.search (\w+)", PAGE)) <= there
     listed = PAGE.partition("| command | |")[2].partition("\n\n")[0]
     assert set(re.findall(r"^\| `(\w+)", listed, re.MULTILINE)) | {"try"} == there
+
+
+def test_the_figures_of_the_page_are_those_of_the_code() -> None:
+    assert f"up to {MAX_PIXELS / 1e6:g} megapixels" in PAGE
+    most = re.search(r"at most [\d /=.]+\d", about_scores(Query(words="a", image=b"")))
+    assert most
+    assert most[0] in PAGE
+    for name in re.findall(r"--html (\S+?)[` \n]", PAGE):
+        assert html_file(name).name == name
+
+
+def test_both_pages_name_the_same_time_budget() -> None:
+    here = re.search(r"`TIME_BUDGET_SECONDS` to (\d+)", PAGE)
+    there = re.search(r"query by image: (\d+) is a good value", MESSAGES)
+    assert here
+    assert there
+    assert here[1] == there[1]
+    assert int(here[1]) < 60
+
+
+def test_links_to_parts_of_the_page_lead_somewhere() -> None:
+    parts = {
+        re.sub(r"[^\w -]", "", title).lower().replace(" ", "-")
+        for title in re.findall(r"^## (.*)$", PAGE, re.MULTILINE)
+    }
+    assert set(re.findall(r"\]\(#([\w-]+)\)", PAGE)) <= parts

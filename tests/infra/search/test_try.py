@@ -1,7 +1,9 @@
 """`python -m infra.search try`: the definitions in the repository, on the real app, and on skills that break rules."""
 
 import base64
+import errno
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -16,8 +18,10 @@ from infra.search.definitions import Definitions, define
 from infra.search.parameters import read_parameters
 from infra.search.trial.answers import SLACK
 from infra.search.trial.fields import NOT_VALID
+from infra.search.trial.folder import Listing, blobs
 from infra.search.trial.functions import url_token
 from infra.search.trial.indexer import Run, run
+from infra.search.trial.telling import joined
 from infra.search.trial.web_api import WebApi
 from shared.contract import Json
 from tests.conftest import SAMPLES
@@ -110,24 +114,51 @@ def test_documents_with_many_images_become_a_document_an_image(
     assert [first["page"], second["page"]] == [1, 2]
     assert first["vector"] != second["vector"]
 
+    assert main(["try", "images", *args, "--out", "my index"]) == 0
+    told = capsys.readouterr().out
+    assert "2 blobs (1 without an image) in " in told
+    assert "query WORD --index 'my index', or query --image PHOTO --index 'my index'." in told
+    assert main(["query", "--image", str(FISH[0]), "--index", "my index", *args]) == 0
+
 
 def test_an_app_that_is_not_there_is_told_with_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["try", str(SAMPLES), "--set", "appUrl=http://localhost:9"]) == 2
     assert "start it with 'make run'" in capsys.readouterr().err
 
 
-def test_a_folder_that_is_not_there_is_told(sample_app: Devhost, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["try", "nowhere", "--set", f"appUrl={sample_app.url}"]) == 2
-    assert capsys.readouterr().err.count("\n") == 1
+@pytest.mark.parametrize(
+    ("folder", "told"), [("nowhere", "There is no folder nowhere."), ("f", "f cannot be used as a")]
+)
+def test_a_folder_that_is_not_there_is_told(folder: str, told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("f").touch()
+    assert main(["try", folder]) == 2
+    said = capsys.readouterr().err
+    assert told in said
+    assert said.count("\n") == 1
 
 
-def test_a_folder_without_images_says_what_is_read(sample_app: Devhost, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_that_cannot_be_opened_is_told(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(folder: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(folder))
+
+    monkeypatch.setattr(os, "scandir", denied)
+    Path("mine").mkdir()
+    assert main(["try", "mine"]) == 2
+    assert "mine cannot be opened: this user has no right to it." in capsys.readouterr().err
+
+
+def test_a_try_that_finds_nothing_says_why_and_keeps_the_earlier_index(capsys: pytest.CaptureFixture[str]) -> None:
+    kept = Path("index") / "documents.jsonl"
+    kept.parent.mkdir()
+    kept.write_text("{}")
     Path("images").mkdir()
-    Path("images/letter.txt").write_text("no image")
-    assert main(["try", "images", "--set", f"appUrl={sample_app.url}"]) == 0
-    told = capsys.readouterr().out
-    assert "1 .txt" in told
-    assert "There is no blob to read here" in told
+    for out in ("index", "new"):
+        assert main(["try", "images", "--out", out]) == 2
+        assert "There is no blob to read: images has no files." in capsys.readouterr().err
+    assert kept.read_text() == "{}"
+    assert not Path("new").exists()
 
 
 @pytest.mark.parametrize("command", [one.__name__.rpartition(".")[2].removesuffix("_command") for one in COMMANDS])
@@ -136,6 +167,10 @@ def test_every_command_helps(command: str, capsys: pytest.CaptureFixture[str]) -
         main([command, "--help"])
     assert ended.value.code == 0
     assert f"Example: python -m infra.search {command}" in " ".join(capsys.readouterr().out.split())
+
+
+def listed(folder: Path, definitions: Definitions) -> Listing:
+    return blobs(folder, definitions.data_source, definitions.indexer["parameters"]["configuration"])
 
 
 class Through(NamedTuple):
@@ -150,6 +185,7 @@ def through(
     images: int,
     wrong: Mapping[str, Callable[[Asked], Said]],
     limits: Mapping[str, int] | None = None,
+    all_failed: Callable[[], None] = lambda: None,
     /,
     **given: str,
 ) -> Through:
@@ -161,12 +197,12 @@ def through(
     definitions.indexer["parameters"] |= limits or {}
     kept: list[Mapping[str, Json]] = []
     folder = Path("images")
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     for n in range(images):
         (folder / f"{n:03}.png").write_bytes(encoded(scene(size=(40, 30))))
     with WebApi() as call:
         url = "https://a.blob.core.windows.net/images/"
-        found = run(definitions, folder, url, call, kept.append, lambda phase, done: None)
+        found = run(definitions, listed(folder, definitions), url, call, kept.append, lambda *_: None, all_failed)
     assert found.documents == len(kept)
     return Through(found, kept)
 
@@ -225,8 +261,8 @@ def test_a_run_ends_after_the_batch_in_which_too_many_failed(
     server: SkillServer, most: str, read: int, stopped: str
 ) -> None:
     one_by_one = {"documentsAtOnce": "2", "batchSize": "1", "degreeOfParallelism": "1", "maxFailedItems": most}
-    found, _ = through(server, 6, {"clustering": failing(1, 3)}, None, **one_by_one)
-    assert (found.blobs, found.listed) == (read, 6)
+    found, _ = through(server, 6, {"clustering": failing(1, 3)}, **one_by_one)
+    assert found.blobs == read
     assert found.documents == read - found.failed
     assert stopped in found.stopped
     assert bool(stopped) == bool(found.stopped)
@@ -249,10 +285,10 @@ def test_documents_are_kept_batch_by_batch(server: SkillServer) -> None:
         Path(f"{n}.png").write_bytes(encoded(scene(size=(40, 30))))
     kept: list[Mapping[str, Json]] = []
     steps: list[tuple[float, int]] = []
+    listing = listed(Path(), definitions)
     with WebApi() as call:
-        run(
-            definitions, Path(), "https://a/images/", call, kept.append, lambda _, done: steps.append((done, len(kept)))
-        )
+        progress = lambda _, done: steps.append((done, len(kept)))  # noqa: E731 - short
+        run(definitions, listing, "https://a/images/", call, kept.append, progress, lambda: None)
     assert steps == [(0, 0), (0.4, 2), (0.8, 4), (1, 5)]
 
 
@@ -265,3 +301,27 @@ def test_a_skill_that_keeps_the_contract_in_part_is_told_once_a_run(server: Skil
     assert len(documents) == 4
     (issue,) = found.issues
     assert (issue.name, issue.message, issue.warning) == ("Enrichment.WebApiSkill.clustering", SLACK, True)
+
+
+def test_a_batch_that_failed_as_a_whole_is_told_to_who_may_end_the_run(server: SkillServer) -> None:
+    class Enough(Exception):  # noqa: N818 - nobody's error
+        pass
+
+    def all_failed() -> None:
+        raise Enough
+
+    one_by_one = {"documentsAtOnce": "2", "batchSize": "1", "degreeOfParallelism": "1"}
+    with pytest.raises(Enough):
+        through(server, 4, {"clustering": failing(2, 3)}, None, all_failed, **one_by_one)
+    shutil.rmtree("images")
+    found, _ = through(server, 4, {"clustering": failing(1, 2)}, None, all_failed, **one_by_one)
+    assert found.failed == 2
+
+
+def test_documents_without_an_image_are_counted(server: SkillServer) -> None:
+    Path("images").mkdir()
+    Path("images/broken.jpg").write_bytes(b"no image")
+    found, documents = through(server, 1, {})
+    assert len(documents) == 2
+    assert found.without_image == {"https://a.blob.core.windows.net/images/broken.jpg"}
+    assert len(joined(found.issues, found.without_image)) == 2 < len(found.issues)

@@ -121,7 +121,9 @@ def _fused(lists: Sequence[Sequence[tuple[int, float]]]) -> list[tuple[int, floa
 
 
 def _facet(name: str, documents: Sequence[Body]) -> list[Body]:
-    counts = Counter(document.get(name) for document in documents)
+    """A field that is a list is counted by its items."""
+    values = (document.get(name) for document in documents)
+    counts = Counter(one for value in values for one in (value if isinstance(value, list) else [value]))
     return [{"value": value, "count": count} for value, count in counts.most_common() if value is not None]
 
 

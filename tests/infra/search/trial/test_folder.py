@@ -1,5 +1,6 @@
 """Which files of a folder are the blobs that an indexer would read."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -33,6 +34,7 @@ def test_a_folder_of_the_containers_name_is_the_container(tmp_path: Path) -> Non
     found = blobs(_folder(tmp_path, "images/a.jpg", "LICENSE"), SOURCE, {})
     assert _paths(found) == ["a.jpg"]
     assert found.left_out == {}
+    assert found.root == tmp_path / "images"
 
 
 def test_only_files_with_the_given_endings_are_read_in_any_case_and_the_others_are_counted(tmp_path: Path) -> None:
@@ -65,6 +67,23 @@ def test_hidden_files_links_and_names_that_are_no_text_are_not_there(tmp_path: P
     Path(os.fsdecode(os.fsencode(folder) + b"/\xff.jpg")).write_bytes(b"x")
     os.mkfifo(folder / "pipe.jpg")
     assert _paths(blobs(folder, SOURCE, {})) == ["a.jpg"]
+
+
+def test_a_folder_that_cannot_be_opened_is_named_and_the_others_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = _folder(tmp_path, "a.jpg", "b/c/d.jpg", "e/f.jpg")
+    scandir = os.scandir
+
+    def denied(where: Path) -> object:
+        if where == folder / "b" / "c":
+            raise PermissionError(errno.EACCES, "Permission denied", str(where))
+        return scandir(where)
+
+    monkeypatch.setattr(os, "scandir", denied)  # root may open everything
+    found = blobs(folder, SOURCE, {})
+    assert _paths(found) == ["a.jpg", "e/f.jpg"]
+    assert found.closed == ["b/c/"]
 
 
 def test_a_folder_that_is_not_there_is_told_by_the_system(tmp_path: Path) -> None:

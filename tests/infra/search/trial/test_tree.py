@@ -4,17 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from infra.search.trial.paths import PathError, escaped, text
 from infra.search.trial.tree import (
     ROOT,
     Collision,
     Found,
-    PathError,
     Tree,
     Where,
     contexts,
-    escaped,
     put,
-    text,
     values,
 )
 from shared.contract import Json
