@@ -2,15 +2,15 @@
 
 from itertools import zip_longest
 
+from infra.search.asking.comparing import OURS, THEIRS, Comparison, compare
+from infra.search.asking.comparison_page import STYLE, comparison_page
+from infra.search.asking.origins import name_of
+from infra.search.asking.querying import MOST, Hit, Query, about_nothing, about_scores, searchable_fields
+from infra.search.asking.result_page import html_file, write_page
 from infra.search.commands.adding import Add
 from infra.search.commands.asked import definitions_for
 from infra.search.commands.index_asked import INDEX_ERRORS, add_index_options, index_asked
 from infra.search.commands.query_command import how_many
-from infra.search.comparing import OURS, THEIRS, Comparison, compare
-from infra.search.comparison_page import STYLE, comparison_page
-from infra.search.origins import name_of
-from infra.search.querying import MOST, Hit, Query, about_nothing, about_scores, searchable_fields
-from infra.search.result_page import html_file, write_page
 from shared.command_line import CommandError, Options, Outcome
 from shared.terminal import aligned, printable
 

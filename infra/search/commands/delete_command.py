@@ -6,10 +6,10 @@ from infra.search.commands.adding import Add
 from infra.search.commands.confirming import confirm
 from infra.search.commands.saying import say
 from infra.search.commands.service_asked import service_of
+from infra.search.deployment.objects import KINDS, existing
+from infra.search.deployment.service import ServiceError, add_service_option, asking
 from infra.search.names import names_for
-from infra.search.objects import KINDS, existing
 from infra.search.parameters import ParameterError
-from infra.search.service import ServiceError, add_service_option, asking
 from shared.command_line import Options, Outcome
 
 ERRORS: tuple[type[Exception], ...] = (ParameterError, ServiceError)

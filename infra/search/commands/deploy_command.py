@@ -8,10 +8,10 @@ from infra.search.commands.asked import definitions_for
 from infra.search.commands.saying import say
 from infra.search.commands.service_asked import service_of
 from infra.search.commands.waiting import STOPPED, run_and_wait
-from infra.search.deploying import Change, content, lines, models, plan, write
+from infra.search.deployment.deploying import Change, content, lines, models, plan, write
+from infra.search.deployment.service import ServiceError, add_service_option
+from infra.search.deployment.unchangeable import refused
 from infra.search.parameters import ParameterError
-from infra.search.service import ServiceError, add_service_option
-from infra.search.unchangeable import refused
 from shared.command_line import CommandError, Options, Outcome
 from shared.contract import Json
 

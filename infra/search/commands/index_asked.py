@@ -10,13 +10,21 @@ from typing import NamedTuple
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.search.documents import SearchClient
 
-from infra.search import app_pictures, file_pictures, local_index
+from infra.search.asking import app_pictures, file_pictures, local_index
+from infra.search.asking.local_index import FOLDER, LocalIndexError, open_index
+from infra.search.asking.querying import Hit, Query, QueryError, service_search
+from infra.search.asking.result_page import Shown
+from infra.search.asking.vectorizing import VectorizerError, own_headers
 from infra.search.definitions import Definitions
-from infra.search.local_index import FOLDER, LocalIndexError, open_index
-from infra.search.querying import Hit, Query, QueryError, service_search
-from infra.search.result_page import Shown
-from infra.search.service import Service, ServiceError, add_service_option, asking, connect, documents, endpoint
-from infra.search.vectorizing import VectorizerError, own_headers
+from infra.search.deployment.service import (
+    Service,
+    ServiceError,
+    add_service_option,
+    asking,
+    connect,
+    documents,
+    endpoint,
+)
 from shared.command_line import CommandError, Options
 from shared.contract import Json
 from shared.markup import plural

@@ -5,13 +5,13 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
+from infra.search.asking.origins import name_of
+from infra.search.asking.querying import MOST, Hit, Query, about_nothing, about_scores
+from infra.search.asking.result_page import html_file, listed, row, write_page
 from infra.search.commands.adding import Add
 from infra.search.commands.asked import definitions_for
 from infra.search.commands.index_asked import INDEX_ERRORS, add_index_options, index_asked
 from infra.search.definitions import Definitions
-from infra.search.origins import name_of
-from infra.search.querying import MOST, Hit, Query, about_nothing, about_scores
-from infra.search.result_page import html_file, listed, row, write_page
 from shared.command_line import CommandError, Options, Outcome
 from shared.images import ImageError, open_image
 from shared.markup import text

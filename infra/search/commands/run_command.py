@@ -5,9 +5,9 @@ import os
 from infra.search.commands.adding import Add
 from infra.search.commands.service_asked import service_of
 from infra.search.commands.waiting import STOPPED, run_and_wait
+from infra.search.deployment.service import ServiceError, add_service_option
 from infra.search.names import names_for
 from infra.search.parameters import ParameterError
-from infra.search.service import ServiceError, add_service_option
 from shared.command_line import Options, Outcome
 
 ERRORS: tuple[type[Exception], ...] = (ParameterError, ServiceError)

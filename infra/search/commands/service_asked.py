@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from infra.search.service import Service, connect
+from infra.search.deployment.service import Service, connect
 from shared.command_line import Options
 
 

@@ -7,10 +7,10 @@ from typing import Final
 
 from infra.search.commands.adding import Add
 from infra.search.commands.service_asked import service_of
+from infra.search.deployment.running import Execution, report, status
+from infra.search.deployment.service import Service, ServiceError, add_service_option, asking, documents
 from infra.search.names import names_for
 from infra.search.parameters import ParameterError
-from infra.search.running import Execution, report, status
-from infra.search.service import Service, ServiceError, add_service_option, asking, documents
 from shared import backbone
 from shared.command_line import Options, Outcome
 from shared.contract import Json

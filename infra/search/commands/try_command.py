@@ -11,12 +11,12 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from infra.search.app import AppError, check_alive, connected, has_any, images_url
+from infra.search.asking.app import AppError, check_alive, connected, has_any, images_url
+from infra.search.asking.local_index import FOLDER, REPORT
+from infra.search.asking.new_index import keep_report, new_index
 from infra.search.commands.adding import Add
 from infra.search.commands.asked import definitions_for
 from infra.search.definitions import Definitions
-from infra.search.local_index import FOLDER, REPORT
-from infra.search.new_index import keep_report, new_index
 from infra.search.trial.documents import Issue
 from infra.search.trial.folder import Listing, blobs
 from infra.search.trial.indexer import Run, run

@@ -5,8 +5,8 @@ from typing import Final
 from tqdm import tqdm
 
 from infra.search.commands.saying import say
-from infra.search.running import begin, failed, report, wait
-from infra.search.service import Service
+from infra.search.deployment.running import begin, failed, report, wait
+from infra.search.deployment.service import Service
 from shared.command_line import Options, Outcome
 from shared.contract import Json
 

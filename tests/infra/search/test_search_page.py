@@ -6,8 +6,8 @@ import re
 import pytest
 
 from infra.search.__main__ import main
-from infra.search.querying import Query, about_scores
-from infra.search.result_page import html_file
+from infra.search.asking.querying import Query, about_scores
+from infra.search.asking.result_page import html_file
 from infra.search.trial.pictures import MAX_PIXELS
 from tests.servers.devhost import ROOT
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from infra.search import running, service
+from infra.search.deployment import running, service
 from tests.servers.search.server import SearchServer
 
 FUNCTION_KEY = "key-of-the-functions"

@@ -9,8 +9,8 @@ from copy import deepcopy
 from pathlib import Path
 from typing import TextIO
 
+from infra.search.asking.local_index import DOCUMENTS, INDEX, REPORT
 from infra.search.definitions import Definitions
-from infra.search.local_index import DOCUMENTS, INDEX, REPORT
 from shared.contract import Json
 
 

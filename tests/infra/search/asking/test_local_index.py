@@ -13,8 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.search.definitions import Definitions
-from infra.search.local_index import (
+from infra.search.asking.local_index import (
     DOCUMENTS,
     INDEX,
     REPORT,
@@ -24,11 +23,12 @@ from infra.search.local_index import (
     open_index,
     search,
 )
-from infra.search.new_index import keep_report, new_index
-from infra.search.querying import Query, QueryError
-from infra.search.vectorizing import VectorizerError, image_vector, own_headers
+from infra.search.asking.new_index import keep_report, new_index
+from infra.search.asking.querying import Query, QueryError
+from infra.search.asking.vectorizing import VectorizerError, image_vector, own_headers
+from infra.search.definitions import Definitions
 from shared.contract import Json
-from tests.infra.search.small_app import KEY, SmallApp, small_app, turned
+from tests.infra.search.asking.small_app import KEY, SmallApp, small_app, turned
 from tests.pictures import encoded, stripes
 
 DOCUMENTS_OF_FOUR: list[dict[str, Any]] = [

@@ -9,8 +9,8 @@ from urllib.parse import unquote
 
 from PIL import Image
 
-from infra.search.origins import image_number
-from infra.search.result_page import SIDE, Shown
+from infra.search.asking.origins import image_number
+from infra.search.asking.result_page import SIDE, Shown
 from infra.search.trial.cracking import crack
 from infra.search.trial.documents import Document
 from infra.search.trial.folder import Blob

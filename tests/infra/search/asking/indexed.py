@@ -4,12 +4,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from infra.search.asking.local_index import FOLDER
+from infra.search.asking.new_index import keep_report, new_index
 from infra.search.definitions import Definitions
-from infra.search.local_index import FOLDER
-from infra.search.new_index import keep_report, new_index
 from shared.embedding import embed_bytes
 from shared.settings import Settings
-from tests.infra.search.small_app import WAVES
+from tests.infra.search.asking.small_app import WAVES
 
 URL = "https://x/images/"
 """What the urls of the documents begin with."""

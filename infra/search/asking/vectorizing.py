@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 import httpx
 import numpy as np
 
+from infra.search.asking.querying import QueryError, vector_field
 from infra.search.durations import seconds
-from infra.search.querying import QueryError, vector_field
 from infra.search.this_machine import THIS_MACHINE
 from shared.contract import Json
 from shared.features import Vector

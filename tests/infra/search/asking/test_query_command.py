@@ -16,14 +16,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from infra.search import app_pictures, file_pictures
 from infra.search.__main__ import main
-from infra.search.local_index import FOLDER
+from infra.search.asking import app_pictures, file_pictures
+from infra.search.asking.local_index import FOLDER
 from infra.search.trial.cracking import crack
 from infra.search.trial.documents import Document
 from infra.search.trial.folder import Blob
-from tests.infra.search.indexed import URL, inside, keep, waves, waves_in
-from tests.infra.search.small_app import KEY, WAVES, SmallApp, small_app
+from tests.infra.search.asking.indexed import URL, inside, keep, waves, waves_in
+from tests.infra.search.asking.small_app import KEY, WAVES, SmallApp, small_app
 from tests.infra.search.trial.pdfs import office
 from tests.pages import HOSTILE, Page
 from tests.pictures import encoded, stripes

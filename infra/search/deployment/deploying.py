@@ -8,9 +8,9 @@ from azure.core import MatchConditions
 from azure.core.exceptions import ResourceExistsError, ResourceModifiedError
 
 from infra.search.definitions import Definitions
-from infra.search.differences import Difference, change_text, differences, unshown
-from infra.search.objects import KINDS, Kind, existing
-from infra.search.service import Service, ServiceError, asking
+from infra.search.deployment.differences import Difference, change_text, differences, unshown
+from infra.search.deployment.objects import KINDS, Kind, existing
+from infra.search.deployment.service import Service, ServiceError, asking
 from shared.contract import Json
 from shared.terminal import printable
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from infra.search.origins import name_of
-from infra.search.querying import Hit
+from infra.search.asking.origins import name_of
+from infra.search.asking.querying import Hit
 from shared.contract import Json
 from shared.markup import missing, text
 from shared.page import img, page

@@ -7,9 +7,9 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 
+from infra.search.asking.querying import QueryError, vector_field
+from infra.search.asking.vectorizing import REFUSED, VectorizerError, refusal, vectorizer_of
 from infra.search.definitions import Definitions
-from infra.search.querying import QueryError, vector_field
-from infra.search.vectorizing import REFUSED, VectorizerError, refusal, vectorizer_of
 from shared.contract import Json
 from shared.features import collection_of
 from shared.image_ids import id_of

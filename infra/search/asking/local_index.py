@@ -10,8 +10,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from infra.search.querying import Hit, Query, QueryError, searchable_fields, searched_fields, shown_fields, vector_field
-from infra.search.vectorizing import image_vector
+from infra.search.asking.querying import (
+    Hit,
+    Query,
+    QueryError,
+    searchable_fields,
+    searched_fields,
+    shown_fields,
+    vector_field,
+)
+from infra.search.asking.vectorizing import image_vector
 from shared.contract import Json
 from shared.features import Vector
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infra.search.definitions import define
-from infra.search.differences import HIDDEN, differences, unshown
+from infra.search.deployment.differences import HIDDEN, differences, unshown
 from infra.search.parameters import read_parameters
 
 SKILL: dict[str, Any] = {

@@ -4,7 +4,7 @@ import mimetypes
 import re
 from collections.abc import Mapping
 
-from infra.search.document_keys import document_name
+from infra.search.deployment.document_keys import document_name
 from shared.contract import Json
 
 _NUMBER = re.compile(r"_(?:pages|normalized_images)_([0-9]{1,9})\Z")

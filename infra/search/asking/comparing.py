@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from infra.search.querying import Hit, Query, searchable_fields
+from infra.search.asking.querying import Hit, Query, searchable_fields
 from shared.contract import Json
 
 OURS = ("label", "tags")

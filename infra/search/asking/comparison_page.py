@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
-from infra.search.comparing import OURS, THEIRS, Comparison
-from infra.search.querying import Hit
-from infra.search.result_page import Shown, listed, row
+from infra.search.asking.comparing import OURS, THEIRS, Comparison
+from infra.search.asking.querying import Hit
+from infra.search.asking.result_page import Shown, listed, row
 from shared.markup import text
 
 STYLE = """

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from infra.search.deploying import Change
-from infra.search.differences import change_text, differences
+from infra.search.deployment.deploying import Change
+from infra.search.deployment.differences import change_text, differences
 from shared.contract import Json
 from shared.terminal import printable
 

@@ -8,9 +8,9 @@ from urllib.parse import quote
 
 import pytest
 
-from infra.search import running as running_module
 from infra.search.__main__ import main
-from infra.search.document_keys import document_name
+from infra.search.deployment import running as running_module
+from infra.search.deployment.document_keys import document_name
 from shared import backbone
 from tests.servers.search import Fault, SearchServer, search_service
 from tests.servers.search.environment import settle

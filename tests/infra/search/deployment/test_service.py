@@ -12,7 +12,7 @@ from azure.core.credentials import AccessToken
 from azure.core.exceptions import ClientAuthenticationError
 
 from infra.search.__main__ import main
-from infra.search.service import ServiceError, asking, connect, documents, endpoint, service_as
+from infra.search.deployment.service import ServiceError, asking, connect, documents, endpoint, service_as
 from shared.command_line import CommandError
 from tests.servers.search import Fault, SearchServer, search_service
 from tests.servers.search.environment import settle

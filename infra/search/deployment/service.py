@@ -12,7 +12,7 @@ from azure.core.exceptions import AzureError
 from azure.search.documents import SearchClient
 from azure.search.documents.indexes import SearchIndexClient, SearchIndexerClient
 
-from infra.search.refusals import told
+from infra.search.deployment.refusals import told
 from infra.search.this_machine import THIS_MACHINE
 from shared.command_line import CommandError
 

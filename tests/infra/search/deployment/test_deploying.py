@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from infra.search import definitions, deploying
+from infra.search import definitions
 from infra.search.__main__ import main
+from infra.search.deployment import deploying
 from shared import backbone
 from tests.servers.search import Fault, SearchServer, search_service
 from tests.servers.search.environment import FUNCTION_KEY, settle

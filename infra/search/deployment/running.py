@@ -6,8 +6,8 @@ from typing import Final, NamedTuple
 
 from azure.core.exceptions import ResourceExistsError
 
-from infra.search.document_keys import document_name
-from infra.search.service import Service, ServiceError, asking
+from infra.search.deployment.document_keys import document_name
+from infra.search.deployment.service import Service, ServiceError, asking
 from shared.contract import Json
 from shared.markup import plural
 from shared.terminal import printable

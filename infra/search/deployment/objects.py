@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 from azure.core import MatchConditions
 from azure.core.exceptions import ResourceNotFoundError
 
-from infra.search.service import Service
+from infra.search.deployment.service import Service
 from shared.contract import Json
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from infra.search.__main__ import main
-from infra.search.app import AppError, connected, images_url
+from infra.search.asking.app import AppError, connected, images_url
 from infra.search.definitions import Definitions, define
 from infra.search.parameters import read_parameters
 from shared.contract import Json

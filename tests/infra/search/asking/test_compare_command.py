@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.search.__main__ import main
-from infra.search.comparing import compare
-from infra.search.querying import Hit, Query
-from tests.infra.search.indexed import keep, waves, waves_in
-from tests.infra.search.small_app import KEY, WAVES, SmallApp, small_app
+from infra.search.asking.comparing import compare
+from infra.search.asking.querying import Hit, Query
+from tests.infra.search.asking.indexed import keep, waves, waves_in
+from tests.infra.search.asking.small_app import KEY, WAVES, SmallApp, small_app
 from tests.pages import HOSTILE, Page
 from tests.servers.search import Fault, SearchServer, search_service
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from infra.search.origins import image_number, is_inside, name_of
+from infra.search.asking.origins import image_number, is_inside, name_of
 
 KEY = "0123456789ab_aHR0cHM6Ly94L2ltYWdlcy9hLmRvY3g1_normalized_images_{}"
 

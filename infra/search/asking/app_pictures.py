@@ -8,11 +8,11 @@ from urllib.parse import quote
 import httpx
 from PIL import Image
 
-from infra.search.app import AppError, connected
+from infra.search.asking.app import AppError, connected
+from infra.search.asking.origins import is_inside
+from infra.search.asking.result_page import SIDE, Shown
+from infra.search.asking.vectorizing import REFUSED, refusal
 from infra.search.definitions import Definitions
-from infra.search.origins import is_inside
-from infra.search.result_page import SIDE, Shown
-from infra.search.vectorizing import REFUSED, refusal
 from shared.contract import Json
 from shared.features import collection_of
 from shared.image_ids import id_of

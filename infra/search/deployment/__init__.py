@@ -1,0 +1,1 @@
+"""Definitions into a search service, and its indexer at work."""
