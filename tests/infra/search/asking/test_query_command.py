@@ -27,11 +27,11 @@ from tests.infra.search.asking.small_app import KEY, WAVES, SmallApp, small_app
 from tests.infra.search.trial.pdfs import office
 from tests.pages import HOSTILE, Page
 from tests.pictures import encoded, stripes
+from tests.servers.devhost import ROOT
 from tests.servers.search import Fault, SearchServer, search_service
 
 type Run = Callable[..., tuple[int, str, str]]
 
-ROOT = Path(__file__).parents[3]
 
 SEARCHES = "/indexes\\('visual-skills'\\)/docs"
 
