@@ -157,7 +157,7 @@ def _data(record: Mapping[str, Json]) -> Mapping[str, Json]:
 def _messages(record: Mapping[str, Json], member: str) -> tuple[str, ...]:
     """The messages of a record's `errors` or `warnings`.
 
-    Null will do. Many skills leave them out, and older ones send "" instead of null; the service has been taking both.
+    Null will do. What skills leave out, or say with "" as older ones do, passes here with a word: see `_slack`.
     """
     items = record.get(member)
     if items is None or items == "":
