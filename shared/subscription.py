@@ -24,7 +24,9 @@ def answer_subscriber(key: str, skill: str, skills: Mapping[str, Callable[[], Re
     """
     if not settings.subscription_key:
         return error_reply(CallError(404, "This route is for older clients, and closed: SUBSCRIPTION_KEY is not set."))
-    if not compare_digest(key.encode(), settings.subscription_key.encode()):
+    # A header, or a variable of the environment, may hold bytes that are no text; Python keeps them as half characters.
+    given, right = (text.encode(errors="surrogatepass") for text in (key, settings.subscription_key))
+    if not compare_digest(given, right):
         return error_reply(CallError(401, f"The header {HEADER} must carry the key that SUBSCRIPTION_KEY sets."))
     answer = skills.get(skill)
     if answer is None:
